@@ -7,10 +7,10 @@ and everything downstream passes the unknown on by name. An unknown may raise se
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Annotated, Generic, Literal, TypeAlias, TypeVar
+from datetime import UTC, datetime
+from typing import Generic, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -38,9 +38,6 @@ class Unknown(Frozen):
     why: str
     source: str
     asked_at: AwareDatetime
-
-
-Fact: TypeAlias = Annotated[Known[T] | Unknown, Field(discriminator="known")]
 
 
 def ask(answer: Known[V] | Unknown, holds: Callable[[V], bool]) -> bool | None:
@@ -76,6 +73,4 @@ class Evidence(Frozen):
 
 def utc(moment: datetime) -> str:
     """ISO 8601 in UTC with `Z`, seconds precision, as every page of ours prints time."""
-    from datetime import UTC
-
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
