@@ -1,13 +1,22 @@
-"""Who agreed to what: approvals, the policy that counts them, and the only mint of an `ApprovedPlan`."""
+"""Who agreed to what: approvals, the policy that counts them, and the only mint of an `ApprovedPlan`.
+
+An approval names the hash of one plan. It is valid for a time, from a person who is not the suspect and not the one
+who asked for the release, once per person. How many are needed follows from account sensitivity and action class.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal, Self
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, ModelWrapValidatorHandler, ValidationInfo, model_validator
 
 from decisions.evidence import Frozen
-from decisions.plan import Plan
+from decisions.organization import ApprovalPolicy, Autonomy, Organization
+from decisions.plan import ActionClass, Plan, PlannedAction
+
+APPROVALS: dict[Autonomy, int] = {"auto": 0, "one": 1, "two": 2}
 
 
 class Approval(Frozen):
@@ -19,15 +28,135 @@ class Approval(Frozen):
     decision: Literal["approve", "decline"]
     leave_out: tuple[str, ...] = ()
     approver: str
-    method: Literal["totp", "slack", "cli-totp", "auto"]
+    """Address of the person, or `policy` where the organisation set the level `auto` in advance."""
+    method: Literal["totp", "auto"]
     time: AwareDatetime
     reason: str
     expires: AwareDatetime
 
 
+_MINT = object()
+
+
 class ApprovedPlan(Frozen):
-    """A plan that may be carried out. Minted only by `approve` in this module; `tasks/actions/run.py` takes nothing else."""
+    """A plan that may be carried out. Only `approve` makes one; `tasks/actions/run.py` takes nothing else."""
 
     plan: Plan
     leave_out: tuple[str, ...]
     approvals: tuple[Approval, ...]
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _only_by_approve(cls, value: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        if info.context is not _MINT:
+            raise ValueError("an ApprovedPlan is minted by decisions.approval.approve, from approvals; never by hand")
+        return handler(value)
+
+    @property
+    def actions(self) -> tuple[PlannedAction, ...]:
+        """The actions that were agreed to, in order."""
+        return tuple(a for a in self.plan.actions if a.id not in self.leave_out)
+
+
+class NotApproved(Frozen):
+    """Why a plan may not be carried out (yet)."""
+
+    why: str
+    have: int
+    need: int
+
+
+def autonomy(action: PlannedAction, organization: Organization) -> Autonomy:
+    """The level that the organisation set for this class of action on this account; unknown accounts count as production."""
+    account = organization.account(action.account)
+    sensitivity = account.sensitivity if account else "production"
+    policy: ApprovalPolicy = organization.approvals
+    default: Autonomy = "two" if action.action_class is ActionClass.DESTRUCTIVE else "one"
+    return getattr(policy, action.action_class.value).get(sensitivity, default)
+
+
+def approvals_needed(plan: Plan, leave_out: Sequence[str], organization: Organization) -> int:
+    """How many distinct people must agree: the strictest level among the actions that remain."""
+    levels = [APPROVALS[autonomy(a, organization)] for a in plan.actions if a.id not in leave_out]
+    return max(levels, default=1)
+
+
+def refuse_answer(
+    approval: Approval,
+    plan: Plan,
+    earlier: Sequence[Approval],
+    suspects: frozenset[str],
+    requested_by: str | None = None,
+) -> str | None:
+    """Why this answer does not count, in a sentence; None when it does. The person's code was checked before."""
+    who = approval.approver
+    if approval.plan_hash != plan.hash:
+        return "The answer names another plan than the one that is asked about."
+    if is_suspect(who, suspects):
+        return f"{who} is the person behind the export or cannot be told apart from them: ask somebody else."
+    if requested_by is not None and who == requested_by.lower():
+        return f"{who} asked for this release: somebody else must agree to it."
+    if any(a.approver == who and a.decision == "approve" and a.expires > approval.time for a in earlier):
+        return f"{who} has already answered: a second, different person is needed."
+    ids = {a.id for a in plan.actions}
+    unknown = [i for i in approval.leave_out if i not in ids]
+    if unknown:
+        return f"leave_out names {', '.join(unknown)}, which is not in the plan. Copy the ids from the table."
+    if approval.decision == "approve":
+        return _broken_needs(plan, approval.leave_out)
+    return None
+
+
+def _broken_needs(plan: Plan, leave_out: Sequence[str]) -> str | None:
+    out = set(leave_out)
+    if out >= {a.id for a in plan.actions}:
+        return "Every action is left out: that is a decline. Answer decline, with the reason."
+    for action in plan.actions:
+        broken = [need for need in action.needs if need in out]
+        if action.id not in out and broken:
+            return f"{action.id} needs {', '.join(broken)}: leave both out or neither."
+    return None
+
+
+def is_suspect(address: str, suspects: frozenset[str]) -> bool:
+    """Whether an approver's address may be the actor: the same address, or the same name before the @.
+
+    Erring on this side costs a second phone call; erring on the other lets the suspect approve.
+    """
+    name = address.lower().split("@", 1)[0]
+    return any(name == s.lower().split("@", 1)[0] for s in suspects if s)
+
+
+def approve(
+    plan: Plan,
+    approvals: Sequence[Approval],
+    organization: Organization,
+    suspects: frozenset[str],
+    now: datetime,
+    requested_by: str | None = None,
+) -> ApprovedPlan | NotApproved:
+    """Mint the approved plan if enough valid approvals of exactly this hash exist at `now`."""
+    valid: dict[str, Approval] = {}
+    for given in sorted(approvals, key=lambda a: a.time):
+        if given.plan_hash != plan.hash or given.gate != plan.gate or given.case_id != plan.case_id:
+            continue
+        if given.decision == "decline":
+            return NotApproved(why=f"{given.approver} declined: {given.reason or 'no reason given'}", have=0, need=1)
+        if (
+            given.expires <= now
+            or given.time > now
+            or is_suspect(given.approver, suspects)
+            or given.approver == requested_by
+        ):
+            continue
+        valid.setdefault(given.approver, given)
+    leave_out = tuple(sorted({i for a in valid.values() for i in a.leave_out}))
+    need = approvals_needed(plan, leave_out, organization)
+    people = [a for a in valid.values() if a.method != "auto"]
+    if len(people) < need:
+        return NotApproved(why=f"{len(people)} of {need} approvals", have=len(people), need=need)
+    if broken := _broken_needs(plan, leave_out):
+        return NotApproved(why=broken, have=len(people), need=need)
+    return ApprovedPlan.model_validate(
+        {"plan": plan, "leave_out": leave_out, "approvals": tuple(valid.values())}, context=_MINT
+    )

@@ -13,6 +13,7 @@ from decisions.evidence import Frozen, Known, Unknown
 from decisions.exposure import ObjectRead
 from decisions.export import ExportEvent, ExportTask
 from decisions.organization import Account
+from decisions.receipt import Receipt
 from decisions.resources import BucketState, Instance, ObjectVersion, PrincipalState, ServiceControlPolicies
 
 
@@ -110,4 +111,6 @@ class Findings(Frozen):
     verdict_reasons: tuple[str, ...]
     missing: tuple[str, ...]
     """A sentence for every fact that could not be had."""
+    receipts: tuple[Receipt, ...] = ()
+    """What was already done in this case and verified: the copy that a deletion needs stands here."""
     as_of: AwareDatetime

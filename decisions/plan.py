@@ -6,12 +6,15 @@ invariants here, and named by its hash. An approval names that hash and nothing 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from pydantic import Field
 
 from decisions.evidence import Frozen
+from decisions.ledger import canonical_sha256
+from decisions.organization import Organization
 
 
 class ActionClass(StrEnum):
@@ -64,3 +67,87 @@ class Plan(Frozen):
     """`containment`, `destruction`, `eradication`, `recovery`, `release`."""
     actions: tuple[PlannedAction, ...]
     hash: str
+
+
+class PlanError(ValueError):
+    """A proposed plan breaks an invariant; the message says which action, why it matters and what to do."""
+
+
+def make_plan(
+    case_id: str,
+    gate: str,
+    actions: Sequence[PlannedAction],
+    organization: Organization,
+    verified: frozenset[str] = frozenset(),
+) -> Plan:
+    """The plan of `actions` in their order, named by its hash.
+
+    `verified`: ids of actions of earlier plans of the case whose receipts are verified. Raises PlanError.
+    """
+    planned = tuple(actions)
+    _check_needs(planned, verified)
+    _check_deletions(planned)
+    for action in planned:
+        _check_protected(action, organization)
+    return Plan(case_id=case_id, gate=gate, actions=planned, hash=plan_hash(case_id, gate, planned))
+
+
+def plan_hash(case_id: str, gate: str, actions: Sequence[PlannedAction]) -> str:
+    """SHA-256 over RFC 8785 JSON of everything that the approver is shown."""
+    return canonical_sha256({"case": case_id, "gate": gate, "actions": [a.model_dump(mode="json") for a in actions]})
+
+
+def _check_needs(actions: tuple[PlannedAction, ...], verified: frozenset[str]) -> None:
+    seen = set(verified)
+    for action in actions:
+        if action.id in {a.id for a in actions[: actions.index(action)]}:
+            raise PlanError(f"{action.id} stands twice in the plan: two approvals of one change. Drop one.")
+        missing = [need for need in action.needs if need not in seen]
+        if missing:
+            raise PlanError(f"{action.id} needs {', '.join(missing)} first, which the plan does not hold before it.")
+        seen.add(action.id)
+
+
+def _check_deletions(actions: tuple[PlannedAction, ...]) -> None:
+    destructive = False
+    for action in actions:
+        if action.action_class is ActionClass.DESTRUCTIVE:
+            destructive = True
+            if not any(need.startswith("forensics.copy-export:") for need in action.needs):
+                raise PlanError(
+                    f"{action.id} would destroy evidence: no forensics copy stands before it. "
+                    "Add 'forensics.copy-export' for that object, or drop the action."
+                )
+        elif destructive:
+            raise PlanError(f"{action.id} comes after a deletion. Deletions come last: move it before them.")
+
+
+def _check_protected(action: PlannedAction, organization: Organization) -> None:
+    for arn in (action.target, *_arns(action.parameters.get("principals"))):
+        if arn in organization.break_glass:
+            raise PlanError(f"{action.id} would touch the break-glass principal {arn}. It stays out of every plan.")
+        if arn.startswith("arn:") and arn.rsplit("/", 1)[-1] in organization.responder_roles:
+            raise PlanError(f"{action.id} would touch our own role {arn} and lock the responder out.")
+    log_targets = action.parameters.get("log_delivery_bucket")
+    if log_targets:
+        raise PlanError(f"{action.id} would cut log delivery to {log_targets}: the evidence would stop arriving.")
+
+
+def _arns(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        return ()
+    return tuple(item for item in cast("Sequence[Any]", value) if isinstance(item, str))
+
+
+def changes_between(old: Plan, new: Plan) -> tuple[str, ...]:
+    """What differs between the plan that was shown and the plan shown now, a sentence each."""
+    was = {a.id: a for a in old.actions}
+    now = {a.id: a for a in new.actions}
+    gone = tuple(f"{i} is no longer proposed." for i in was if i not in now)
+    added = tuple(f"{i} is new." for i in now if i not in was)
+    changed = tuple(
+        f"{i} was changed: its target or the state it starts from differs."
+        for i in now
+        if i in was and now[i] != was[i]
+    )
+    return gone + added + changed
