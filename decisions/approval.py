@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 from pydantic import AwareDatetime, ModelWrapValidatorHandler, ValidationInfo, model_validator
 
 from decisions.evidence import Frozen
+from decisions.ledger import LedgerEntry
 from decisions.organization import ApprovalPolicy, Autonomy, Organization
 from decisions.plan import ActionClass, Plan, PlannedAction
 
@@ -56,6 +57,42 @@ class ApprovedPlan(Frozen):
     def actions(self) -> tuple[PlannedAction, ...]:
         """The actions that were agreed to, in order."""
         return tuple(a for a in self.plan.actions if a.id not in self.leave_out)
+
+
+def in_force(entries: Sequence[LedgerEntry], plan: Plan) -> tuple[Approval, ...]:
+    """The answers about this plan that no carrying-out has used up yet, as the ledger has them.
+
+    A plan that was carried out has used its approvals: a run that is retried after its end asks again.
+    """
+    spent = max(
+        (e.seq for e in entries if e.kind == "plan-carried-out" and e.data.get("plan_hash") == plan.hash), default=0
+    )
+    answers = (e for e in entries if e.kind == "gate-answered" and e.seq > spent)
+    return tuple(a for a in (Approval.model_validate(e.data) for e in answers) if a.plan_hash == plan.hash)
+
+
+class Proposal(Frozen):
+    """The ledger's `plan-proposed`: a plan with what its gate must know."""
+
+    plan: Plan
+    suspects: tuple[str, ...]
+    """Names and addresses of the people behind the export; none of them may answer."""
+    requested_by: str | None = None
+    """Who asked for a release."""
+    exports: tuple[str, ...] = ()
+    """Event ids of the exports that the plan is about."""
+    seq: int = 0
+    """Its place in the ledger."""
+
+
+def proposal_of(entries: Sequence[LedgerEntry], plan_hash: str) -> Proposal:
+    """The proposal of the plan with this hash. Raises LookupError if the case never made it."""
+    for entry in entries:
+        if entry.kind == "plan-proposed" and entry.data["plan"]["hash"] == plan_hash:
+            return Proposal.model_validate(entry.data | {"seq": entry.seq})
+    raise LookupError(f"no plan {plan_hash} was ever proposed in this case: it can be neither asked about nor carried out")
+        f"case {plan.case_id} never proposed plan {plan.hash}: it can be neither asked about nor carried out"
+    )
 
 
 class NotApproved(Frozen):

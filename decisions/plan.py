@@ -65,6 +65,8 @@ class Plan(Frozen):
     case_id: str
     gate: str
     """`containment`, `destruction`, `eradication`, `recovery`, `release`."""
+    round: int = 1
+    """Counts the plans of one gate: a plan made again never has the hash of an earlier one."""
     actions: tuple[PlannedAction, ...]
     hash: str
 
@@ -79,6 +81,7 @@ def make_plan(
     actions: Sequence[PlannedAction],
     organization: Organization,
     verified: frozenset[str] = frozenset(),
+    round: int = 1,
 ) -> Plan:
     """The plan of `actions` in their order, named by its hash.
 
@@ -89,12 +92,13 @@ def make_plan(
     _check_deletions(planned)
     for action in planned:
         _check_protected(action, organization)
-    return Plan(case_id=case_id, gate=gate, actions=planned, hash=plan_hash(case_id, gate, planned))
+    return Plan(case_id=case_id, gate=gate, round=round, actions=planned, hash=plan_hash(case_id, gate, planned, round))
 
 
-def plan_hash(case_id: str, gate: str, actions: Sequence[PlannedAction]) -> str:
+def plan_hash(case_id: str, gate: str, actions: Sequence[PlannedAction], round: int) -> str:
     """SHA-256 over RFC 8785 JSON of everything that the approver is shown."""
-    return canonical_sha256({"case": case_id, "gate": gate, "actions": [a.model_dump(mode="json") for a in actions]})
+    shown = [a.model_dump(mode="json") for a in actions]
+    return canonical_sha256({"case": case_id, "gate": gate, "round": round, "actions": shown})
 
 
 def _check_needs(actions: tuple[PlannedAction, ...], verified: frozenset[str]) -> None:

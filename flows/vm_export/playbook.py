@@ -1,0 +1,27 @@
+"""The playbook "AWS EC2 exported as VM", phase by phase. The written one is PLAYBOOK.md beside this file."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from decisions.findings import Verdict
+from flows.vm_export.agreement import agree_and_carry_out
+from flows.vm_export.containment import contain, destroy
+from flows.vm_export.eradication import eradicate
+from flows.vm_export.investigation import investigate
+from flows.vm_export.post_incident import Closure, post_incident
+from flows.vm_export.recovery import recover
+from flows.vm_export.triage import triage
+
+
+@flow(name="vm-export", flow_run_name="{case_id}", persist_result=True, result_serializer="json")
+async def vm_export(case_id: str) -> Closure:
+    """Respond to one case. Gates suspend the run; a resumed run reads finished phases back."""
+    await triage(case_id)
+    findings = await investigate(case_id)
+    if findings.verdict is not Verdict.EXPECTED:
+        await agree_and_carry_out(case_id, "containment", contain)
+        await agree_and_carry_out(case_id, "destruction", destroy)
+        await agree_and_carry_out(case_id, "eradication", eradicate)
+        await agree_and_carry_out(case_id, "recovery", recover)
+    return await post_incident(case_id)
