@@ -90,8 +90,8 @@ def proposal_of(entries: Sequence[LedgerEntry], plan_hash: str) -> Proposal:
     for entry in entries:
         if entry.kind == "plan-proposed" and entry.data["plan"]["hash"] == plan_hash:
             return Proposal.model_validate(entry.data | {"seq": entry.seq})
-    raise LookupError(f"no plan {plan_hash} was ever proposed in this case: it can be neither asked about nor carried out")
-        f"case {plan.case_id} never proposed plan {plan.hash}: it can be neither asked about nor carried out"
+    raise LookupError(
+        f"no plan {plan_hash} was ever proposed in this case: it can be neither asked about nor carried out"
     )
 
 
