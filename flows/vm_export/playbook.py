@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from prefect import flow
 
 from decisions.findings import Verdict
-from flows.vm_export.agreement import agree_and_carry_out
+from flows.agreement import agree_and_carry_out
 from flows.vm_export.containment import contain, destroy
 from flows.vm_export.eradication import eradicate
 from flows.vm_export.investigation import investigate
+from flows.vm_export.planning import propose
 from flows.vm_export.post_incident import Closure, post_incident
 from flows.vm_export.recovery import recover
 from flows.vm_export.triage import triage
@@ -20,8 +23,8 @@ async def vm_export(case_id: str) -> Closure:
     await triage(case_id)
     findings = await investigate(case_id)
     if findings.verdict is not Verdict.EXPECTED:
-        await agree_and_carry_out(case_id, "containment", contain)
-        await agree_and_carry_out(case_id, "destruction", destroy)
-        await agree_and_carry_out(case_id, "eradication", eradicate)
-        await agree_and_carry_out(case_id, "recovery", recover)
+        await agree_and_carry_out(partial(propose, case_id, "containment"), contain)
+        await agree_and_carry_out(partial(propose, case_id, "destruction"), destroy)
+        await agree_and_carry_out(partial(propose, case_id, "eradication"), eradicate)
+        await agree_and_carry_out(partial(propose, case_id, "recovery"), recover)
     return await post_incident(case_id)

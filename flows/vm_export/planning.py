@@ -1,11 +1,9 @@
-"""One gate of the playbook: plan, ask, carry out, and do so again for as long as the world has moved meanwhile."""
+"""Plans of the playbook: what each action proposes for one gate, from the world as it is now."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from itertools import count
 
 from decisions.actor import persons
 from prefect import flow
@@ -16,40 +14,18 @@ from tasks.artifacts import publish_plan
 from decisions.approval import Proposal
 from decisions.findings import Findings
 from decisions.plan import Plan, make_plan
-from flows import gates
 from flows.vm_export.investigation import look
 from records import ledger
-from tasks.actions.run import CarriedOut, Stale, receipts_in_force
-
-Phase = Callable[[str, str], Awaitable[CarriedOut | Stale]]
-Step = CarriedOut | gates.Declined | None
-
-
-async def agree_and_carry_out(case_id: str, gate: str, phase: Phase) -> Step:
-    """Plan for `gate`, ask, and run `phase` with what was agreed; None when there is nothing to do.
-
-    Called from the parent flow only. Every branch depends on persisted results: a resumed run takes the same way.
-    """
-    changed: tuple[str, ...] = ()
-    for number in count(1):
-        plan = await propose(case_id, gate, number)
-        if not plan.actions:
-            return None
-        answer = await gates.ask(plan, changed)
-        if isinstance(answer, gates.Declined):
-            return answer
-        outcome = await phase(case_id, plan.hash)
-        if isinstance(outcome, CarriedOut) and not outcome.failed:
-            return outcome
-        changed = outcome.changed if isinstance(outcome, Stale) else outcome.failed
-    raise AssertionError("unreachable: count() does not end")
+from tasks.actions.run import receipts_in_force
 
 
 @flow(name="plan", flow_run_name="{gate} plan {number}", persist_result=True, result_serializer="json")
 async def propose(case_id: str, gate: str, number: int) -> Plan:
-    """The plan for one gate, from the world as it is now."""
+    """The plan for one gate."""
     findings = await look(case_id)
-    return await asyncio.to_thread(record_proposal, findings, gate, number)
+    plan = await asyncio.to_thread(record_proposal, findings, gate, number)
+    await publish_plan(plan)
+    return plan
 
 
 def record_proposal(findings: Findings, gate: str, number: int) -> Plan:
@@ -69,5 +45,4 @@ def record_proposal(findings: Findings, gate: str, number: int) -> Plan:
     ledger.append(
         case_id, "plan-proposed", "flow", proposal.model_dump(mode="json", exclude={"seq"}), key=f"proposed:{plan.hash}"
     )
-    publish_plan(plan)
     return plan

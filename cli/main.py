@@ -1,0 +1,39 @@
+"""The command `vmexport`. Each command's module is imported when it is called, so that --help answers at once."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from cli import approver, case, decode, demo, gates, ingest, report, serve, verify
+from cli.console import Exit, say
+
+app = typer.Typer(
+    name="vmexport",
+    help="Responds to one nasty case: an EC2 instance exported as a VM image.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
+app.command("ingest")(ingest.ingest)
+app.command("decode")(decode.decode)
+app.add_typer(case.app, name="case")
+app.command("gates")(gates.gates)
+app.command("approve")(gates.approve)
+app.command("decline")(gates.decline)
+app.command("release")(gates.release)
+app.add_typer(approver.app, name="approver")
+app.command("verify")(verify.verify)
+app.command("report")(report.report)
+
+
+def main() -> None:
+    """Run a command: 0 good, 1 a finding or a failed check, 2 wrong usage or a missing thing with the next step."""
+    try:
+        app()
+    except Exit as end:
+        say(str(end), error=True)
+        sys.exit(end.code)

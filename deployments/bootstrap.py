@@ -1,0 +1,63 @@
+"""Puts this repository's work pool, deployments and automations on a Prefect server; applying twice changes nothing.
+
+    python -m deployments.bootstrap
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.events.schemas.automations import AutomationCore
+from prefect.exceptions import ObjectAlreadyExists
+
+ROOT = Path(__file__).resolve().parent.parent
+POOL = "vm-export"
+
+
+async def create_pool(client: PrefectClient) -> None:
+    """The process work pool that our worker serves."""
+    try:
+        await client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+    except ObjectAlreadyExists:
+        return
+
+
+async def apply_automations(client: PrefectClient) -> None:
+    """Create or replace each automation of automations.yaml by its name: Prefect itself would make a second one."""
+    wanted = yaml.safe_load((ROOT / "deployments" / "automations.yaml").read_text())
+    for automation in (AutomationCore.model_validate(w) for w in wanted):
+        same = await client.read_automations_by_name(automation.name)
+        if same:
+            await client.update_automation(same[0].id, automation)
+        else:
+            await client.create_automation(automation)
+
+
+def deploy() -> None:
+    """Apply prefect.yaml. Raises CalledProcessError with Prefect's own words."""
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    env = os.environ | {"VMEXPORT_ROOT": str(ROOT)}
+    subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True)
+
+
+async def bootstrap() -> None:
+    """Pool, automations, deployments."""
+    async with get_client() as client:
+        await create_pool(client)
+        await apply_automations(client)
+    await asyncio.to_thread(deploy)
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(bootstrap())
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"prefect deploy failed:\n{error.stdout}\n{error.stderr}")
+    print("Work pool, automations and deployments are in place.")

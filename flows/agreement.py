@@ -1,0 +1,34 @@
+"""One gate, whole: plan, ask, carry out; and again for as long as the world has moved meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from itertools import count
+
+from decisions.plan import Plan
+from flows import gates
+from tasks.actions.run import CarriedOut, Stale
+
+Propose = Callable[[int], Awaitable[Plan]]
+Phase = Callable[[str, str], Awaitable[CarriedOut | Stale]]
+
+
+async def agree_and_carry_out(propose: Propose, phase: Phase) -> CarriedOut | gates.Declined | None:
+    """Run `phase` with what people agreed to; None when there is nothing to do, Declined when somebody said no.
+
+    Called from a parent flow only. Every branch depends on persisted results: a resumed run takes the same way.
+    A stale plan, or one of whose actions some failed, is made again and asked about again.
+    """
+    changed: tuple[str, ...] = ()
+    for number in count(1):
+        plan = await propose(number)
+        if not plan.actions:
+            return None
+        answer = await gates.ask(plan, changed)
+        if isinstance(answer, gates.Declined):
+            return answer
+        outcome = await phase(plan.case_id, plan.hash)
+        if isinstance(outcome, CarriedOut) and not outcome.failed:
+            return outcome
+        changed = outcome.changed if isinstance(outcome, Stale) else outcome.failed
+    raise AssertionError("unreachable: count() does not end")

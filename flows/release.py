@@ -1,0 +1,76 @@
+"""Undo: takes back what a case changed, newest first, behind a gate of its own.
+
+A deletion and a cancelled export cannot be taken back; they are named in the plan's record and left alone. Whoever
+asked for the release does not also grant it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from prefect import flow
+from settings.organization import organization
+from tasks.actions.registry import actions
+from tasks.artifacts import publish_plan
+
+from decisions.approval import Proposal, proposal_of
+from decisions.ledger import LedgerEntry, canonical_sha256
+from decisions.plan import ActionClass, Plan, PlannedAction, Precondition, make_plan
+from decisions.receipt import Receipt
+from flows.agreement import agree_and_carry_out
+from flows.gates import Declined
+from records import ledger
+from tasks.actions.run import CarriedOut, Stale, carry_out, receipts_in_force
+
+
+@flow(name="vm-export-release", flow_run_name="release {case_id}", persist_result=True, result_serializer="json")
+async def release(case_id: str, requested_by: str, reason: str) -> CarriedOut | Declined | None:
+    """Propose to take the case's changes back, ask, and do it. None when nothing is in force."""
+    return await agree_and_carry_out(partial(propose_release, case_id, requested_by, reason), take_back)
+
+
+@flow(name="plan release", persist_result=True, result_serializer="json")
+async def propose_release(case_id: str, requested_by: str, reason: str, number: int) -> Plan:
+    """The plan that puts back what was in force before the case."""
+    plan = await asyncio.to_thread(record_release, case_id, requested_by, reason, number)
+    await publish_plan(plan)
+    return plan
+
+
+@flow(name="release", persist_result=True, result_serializer="json")
+async def take_back(case_id: str, plan_hash: str) -> CarriedOut | Stale:
+    """Revert every agreed action, each checked against what was stored before it."""
+    return await carry_out(case_id, plan_hash)
+
+
+def record_release(case_id: str, requested_by: str, reason: str, number: int) -> Plan:
+    """Turn the receipts in force into a plan of their reverts, and keep it in the ledger."""
+    entries = ledger.entries(case_id)
+    earlier = sum(1 for e in entries if e.kind == "plan-proposed" and e.data["plan"]["gate"] == "release")
+    back = [_reverse(entries, r, reason) for r in reversed(receipts_in_force(entries)) if r.changed]
+    plan = make_plan(case_id, "release", [a for a in back if a is not None], organization(), round=earlier + number)
+    suspects = tuple({s for e in entries if e.kind == "plan-proposed" for s in e.data["suspects"]})
+    proposal = Proposal(plan=plan, suspects=suspects, requested_by=requested_by.strip().lower())
+    ledger.append(
+        case_id, "plan-proposed", "flow", proposal.model_dump(mode="json", exclude={"seq"}), key=f"proposed:{plan.hash}"
+    )
+    return plan
+
+
+def _reverse(entries: tuple[LedgerEntry, ...], receipt: Receipt, reason: str) -> PlannedAction | None:
+    planned = next(a for a in proposal_of(entries, receipt.plan_hash).plan.actions if a.id == receipt.action_id)
+    if planned.action_class is not ActionClass.REVERSIBLE:
+        return None
+    now_in_force = canonical_sha256(actions()[planned.kind].relevant(planned, receipt.after))
+    return planned.model_copy(
+        update={
+            "reason": f"release: {reason}",
+            "before": planned.after,
+            "after": planned.before,
+            "preconditions": tuple(Precondition(fact=p.fact, sha256=now_in_force) for p in planned.preconditions),
+            "inverse": "Contain again: the same action can be applied anew.",
+            "blast_radius": "Undoes the containment of this target.",
+            "needs": (),
+        }
+    )

@@ -1,0 +1,26 @@
+"""Where alerts are taken in, and how a sender proves that it may hand them in."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ReceiverSettings(BaseSettings):
+    """The HTTP door."""
+
+    model_config = SettingsConfigDict(env_prefix="VMEXPORT_RECEIVER_", hide_input_in_errors=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on")
+    port: int = Field(8088, ge=0, le=65535, description="Port to listen on")
+    secret: SecretStr = Field(description="Value that a sender puts in the header X-VMExport-Secret", min_length=16)
+    body_limit_bytes: int = Field(10 * 1024 * 1024, description="Largest accepted body, after decompression")
+    deployment: str = Field("vm-export/respond", description="Prefect deployment that a new case starts")
+
+
+@lru_cache
+def receiver() -> ReceiverSettings:
+    """The settings from the environment, read at first use."""
+    return ReceiverSettings()  # pyright: ignore[reportCallIssue] - values come from the environment
