@@ -53,6 +53,8 @@ class Organization(Frozen):
     break_glass: tuple[str, ...] = ()
     """Principal ARNs that no action may ever touch."""
     responder_roles: tuple[str, ...] = ("vmexport-read", "vmexport-respond", "vmexport-destructive", "vmexport-forensics")
+    forensics_role: str = "vmexport-forensics"
+    """Which of them copies evidence: the role of that name in the forensics account may read a locked bucket."""
     sensitive_tag_keys: tuple[str, ...] = ("DataClassification", "data-classification", "DataClass")
     sensitive_tag_values: tuple[str, ...] = ("restricted", "confidential", "secret", "pii")
     public_tag_values: tuple[str, ...] = ("public", "none", "test")
@@ -63,6 +65,9 @@ class Organization(Frozen):
     """Root, OU or account id for the export guardrail; None: the account of the export."""
     migration_roles: tuple[str, ...] = ("arn:aws:iam::*:role/vm-migration",)
     """Exempt from the guardrail SCP."""
+    monitoring_target: str | None = None
+    """ARN of an SNS topic or SQS queue for the EventBridge rule of recovery; `{account}` and `{region}` are filled in.
+    None: the rule only counts."""
     case_window: timedelta = timedelta(hours=24)
     copy_part_bytes: int = 64 * 1024 * 1024
     copy_single_max_bytes: int = 5 * 1024**3

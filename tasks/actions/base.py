@@ -14,11 +14,15 @@ from decisions.evidence import Frozen
 from decisions.findings import Findings
 from decisions.ledger import canonical_sha256
 from decisions.organization import Organization
-from decisions.plan import ActionClass, PlannedAction
+from decisions.plan import ActionClass, PlannedAction, Precondition
 from decisions.receipt import Receipt, Verification
 
 State = dict[str, Any]
 """JSON of what an action may change, complete enough to put it back byte for byte."""
+
+
+class ActionRefused(Exception):
+    """An action will not do what it was asked; the sentence says what is in the way and the next step."""
 
 
 class Clients(Protocol):
@@ -57,6 +61,44 @@ class Action(ABC):
     @abstractmethod
     def plan(self, findings: Findings, organization: Organization, now: datetime) -> tuple[PlannedAction, ...]:
         """Propose itself, or nothing. Unknown facts: no proposal (the missing fact is in `findings.missing`)."""
+
+    def propose(
+        self,
+        *,
+        target: str,
+        account: str,
+        region: str,
+        reason: str,
+        evidence: tuple[str, ...],
+        fact: str,
+        state: State,
+        after: State,
+        inverse: str,
+        blast_radius: str,
+        parameters: dict[str, Any] | None = None,
+        needs: tuple[str, ...] = (),
+    ) -> PlannedAction:
+        """The action as planned, resting on `state`: the fact is hashed, the permissions and the class are its own."""
+        draft = PlannedAction(
+            id=f"{self.kind}:{target}",
+            kind=self.kind,
+            target=target,
+            account=account,
+            region=region,
+            action_class=self.action_class,
+            reason=f"{reason} (evidence: {', '.join(evidence) or 'none stored'})",
+            evidence=evidence,
+            preconditions=(),
+            parameters=parameters or {},
+            before=state,
+            after=after,
+            inverse=inverse,
+            blast_radius=blast_radius,
+            permissions=self.permissions,
+            needs=needs,
+        )
+        rests_on = Precondition(fact=fact, sha256=self.precondition(draft, state))
+        return draft.model_copy(update={"preconditions": (rests_on,)})
 
     @abstractmethod
     def read(self, aws: Clients, action: PlannedAction) -> State:

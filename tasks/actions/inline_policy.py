@@ -1,0 +1,71 @@
+"""Inline policies of users, roles and groups: one reading and one writing for every action that uses them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import rfc8785
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from types_boto3_iam import IAMClient
+
+EXPORT_ACTIONS = ("ec2:CreateInstanceExportTask", "ec2:ExportImage", "ec2:CreateStoreImageTask")
+DENY_POLICY = "VMExportResponseDeny"
+"""Our policy that denies everything to a user."""
+REVOKE_POLICY = "VMExportResponseRevokeSessions"
+"""Our policy that denies everything to the sessions of a role issued before a moment."""
+GUARD_POLICY = "VMExportResponseDenyExport"
+"""Our policy that denies the export APIs where the document that allows them is not ours to edit."""
+
+
+def canonical(document: Any) -> str:
+    """The text under which a document is kept and compared: RFC 8785 of what IAM returned."""
+    return rfc8785.dumps(document).decode()
+
+
+def name_of(arn: str) -> str:
+    """The friendly name at the end of an ARN of a user, role or group."""
+    return arn.rsplit("/", 1)[-1]
+
+
+def read_inline(iam: IAMClient, owner: str, name: str, policy: str) -> str | None:
+    """The document of one inline policy of a `user`, `role` or `group`; None when there is no such policy.
+
+    A missing owner also answers NoSuchEntity: callers that cannot tell otherwise ask for the owner as well.
+    """
+    try:
+        match owner:
+            case "user":
+                document = iam.get_user_policy(UserName=name, PolicyName=policy)["PolicyDocument"]
+            case "role":
+                document = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+            case "group":
+                document = iam.get_group_policy(GroupName=name, PolicyName=policy)["PolicyDocument"]
+            case _:
+                raise ValueError(f"a {owner} has no inline policies")
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchEntity":  # pyright: ignore[reportTypedDictNotRequiredAccess]
+            return None
+        raise
+    return canonical(document)
+
+
+def write_inline(iam: IAMClient, owner: str, name: str, policy: str, text: str | None) -> str:
+    """Put the document, or delete the policy for None; the request id."""
+    match owner, text:
+        case "user", None:
+            answer = iam.delete_user_policy(UserName=name, PolicyName=policy)
+        case "role", None:
+            answer = iam.delete_role_policy(RoleName=name, PolicyName=policy)
+        case "group", None:
+            answer = iam.delete_group_policy(GroupName=name, PolicyName=policy)
+        case "user", str():
+            answer = iam.put_user_policy(UserName=name, PolicyName=policy, PolicyDocument=text)
+        case "role", str():
+            answer = iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=text)
+        case "group", str():
+            answer = iam.put_group_policy(GroupName=name, PolicyName=policy, PolicyDocument=text)
+        case _:
+            raise ValueError(f"a {owner} has no inline policies")
+    return answer["ResponseMetadata"]["RequestId"]

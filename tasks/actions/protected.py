@@ -1,0 +1,34 @@
+"""Whom no action touches, and whom IAM does not let anybody edit."""
+
+from __future__ import annotations
+
+from decisions.organization import Organization
+from decisions.resources import PrincipalState
+from tasks.actions.inline_policy import name_of
+
+
+def untouchable(principal: PrincipalState, organization: Organization) -> bool:
+    """Whether the principal is ours, break-glass, or one that IAM refuses to change.
+
+    Service-linked roles belong to a service, and roles under AWSReservedSSO_ to Identity Center: editing them is
+    refused, so they are cut by other means (`docs/adding-an-action.md`).
+    """
+    return (
+        principal.arn in organization.break_glass
+        or not organization.owns(principal.account)
+        or name_of(principal.arn) in organization.responder_roles
+        or principal.service_linked
+        or principal.name.startswith("AWSReservedSSO_")
+    )
+
+
+def exempt_arns(account: str, organization: Organization) -> tuple[str, ...]:
+    """The ARNs that a lock in `account` never binds: our roles there and in the forensics account, and break-glass."""
+    accounts = dict.fromkeys((account, organization.forensics_account))
+    ours = (f"arn:aws:iam::{where}:role/{name}" for where in accounts for name in organization.responder_roles)
+    return (*ours, *organization.break_glass)
+
+
+def copier_arn(organization: Organization) -> str:
+    """The role that copies evidence across accounts."""
+    return f"arn:aws:iam::{organization.forensics_account}:role/{organization.forensics_role}"
