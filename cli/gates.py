@@ -8,10 +8,19 @@ from typing import Annotated, Any
 
 import typer
 
-Gate = Annotated[str, typer.Argument(help="The gate as `vmexport gates` names it: CASE/GATE, or the case if only one waits")]
-As = Annotated[str, typer.Option("--as", metavar="ADDRESS", help="Your address, as enrolled with `vmexport approver add`")]
+Gate = Annotated[
+    str, typer.Argument(help="The gate as `vmexport gates` names it: CASE/GATE, or the case if only one waits")
+]
+As = Annotated[
+    str, typer.Option("--as", metavar="ADDRESS", help="Your address, as enrolled with `vmexport approver add`")
+]
 Reason = Annotated[str, typer.Option(help="Why; kept in the case")]
-Code = Annotated[str | None, typer.Option(help="The one-time code; asked for when missing (a code on a command line stays in the shell's history)")]
+Code = Annotated[
+    str | None,
+    typer.Option(
+        help="The one-time code; asked for when missing (a code on a command line stays in the shell's history)"
+    ),
+]
 
 
 def open_gates() -> list[dict[str, Any]]:
@@ -59,14 +68,18 @@ def gates(as_json: Annotated[bool, typer.Option("--json", help="One JSON array")
     if not waiting:
         say("No gate waits for an answer.")
     for gate in waiting:
-        say(f"{gate['case']}/{gate['gate']}  {gate['have']} of {gate['need']} approvals  since {gate['since']}  until {gate['until']}")
+        say(
+            f"{gate['case']}/{gate['gate']}  {gate['have']} of {gate['need']} approvals  since {gate['since']}  until {gate['until']}"
+        )
         say(f"    plan {gate['plan_hash']}")
 
 
 def approve(
     gate: Gate,
     as_: As,
-    leave_out: Annotated[list[str] | None, typer.Option(help="Id of an action that must not be done; repeatable")] = None,
+    leave_out: Annotated[
+        list[str] | None, typer.Option(help="Id of an action that must not be done; repeatable")
+    ] = None,
     reason: Reason = "",
     code: Code = None,
 ) -> None:
@@ -86,13 +99,13 @@ def decline(gate: Gate, as_: As, reason: Reason = "", code: Code = None) -> None
 
 
 def _answer(name: str, who: str, decision: str, leave_out: list[str], reason: str, code: str | None) -> None:
-    from decisions.approval import proposal_of
     from decisions.report import plan_for_terminal
-    from records import ledger
 
     from cli.console import UsageProblem, say
     from cli.orchestration import NotTaken, resume
     from cli.processes import NotReady, wait_until
+    from decisions.approval import proposal_of
+    from records import ledger
 
     gate = find_gate(name)
     plan = proposal_of(ledger.entries(gate["case"]), gate["plan_hash"]).plan
@@ -127,10 +140,9 @@ def release(
 
     Example: vmexport release VMX-20260302-ABCD --as alice@example.com --reason "approved migration after all"
     """
-    from records import ledger
-
     from cli.console import UsageProblem, say
     from cli.orchestration import start_release
+    from records import ledger
 
     if not ledger.entries(case):
         raise UsageProblem(f"there is no case {case}. `vmexport case list` names them.")

@@ -23,7 +23,9 @@ def read_input(file: str) -> bytes:
         try:
             body = Path(file).read_bytes()
         except OSError as error:
-            raise UsageProblem(f"{file} cannot be read: {error.strerror}. Name a file, or - for standard input.") from error
+            raise UsageProblem(
+                f"{file} cannot be read: {error.strerror}. Name a file, or - for standard input."
+            ) from error
     try:
         return gzip.decompress(body) if body.startswith(GZIP) else body
     except (OSError, EOFError) as error:
@@ -38,9 +40,8 @@ def ingest(
 
     Example: vmexport ingest alert.json
     """
-    from receiver.inbox import take_in
-
     from cli.console import FindingExit, say
+    from receiver.inbox import take_in
 
     taken = take_in(read_input(file), "cli", None)
     if as_json:
@@ -48,6 +49,8 @@ def ingest(
     for problem in taken.problems:
         say(f"problem: {problem}", error=True)
     if not taken.cases:
-        raise FindingExit(f"nothing in {file} could be decoded as an export; it is kept in the quarantine as item {taken.inbox_id}.")
+        raise FindingExit(
+            f"nothing in {file} could be decoded as an export; it is kept in the quarantine as item {taken.inbox_id}."
+        )
     if not as_json:
         say("\n".join(taken.cases))

@@ -13,7 +13,10 @@ EXAMPLE = "Example: VMEXPORT_RECEIVER_SECRET=… vmexport serve"
 
 
 def serve(
-    home: Annotated[Path | None, typer.Option(help="Folder for evidence, logs and the embedded database [default: VMEXPORT_HOME or var/]")] = None,
+    home: Annotated[
+        Path | None,
+        typer.Option(help="Folder for evidence, logs and the embedded database [default: VMEXPORT_HOME or var/]"),
+    ] = None,
 ) -> None:
     """Run everything that takes alerts and answers them, until Ctrl-C.
 
@@ -30,10 +33,14 @@ def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        running = services.start(home or settings().home, say, prefect_port=settings().prefect_port, receiver_port=receiver().port)
+        running = services.start(
+            home or settings().home, say, prefect_port=settings().prefect_port, receiver_port=receiver().port
+        )
     except NotReady as error:
         raise UsageProblem(str(error)) from error
-    say(f"Prefect UI   {running.prefect_url}\nalerts to    {running.receiver_url}/alerts/elastic\nCtrl-C stops everything.")
+    say(
+        f"Prefect UI   {running.prefect_url}\nalerts to    {running.receiver_url}/alerts/elastic\nCtrl-C stops everything."
+    )
     try:
         while not stop.wait(1):
             for name in keep_alive(running.parts):

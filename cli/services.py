@@ -56,7 +56,9 @@ class Services:
             self.cluster.stop()
 
 
-def environment(home: Path, prefect_port: int, receiver_port: int, given: Mapping[str, str]) -> tuple[dict[str, str], embedded.Cluster | None]:
+def environment(
+    home: Path, prefect_port: int, receiver_port: int, given: Mapping[str, str]
+) -> tuple[dict[str, str], embedded.Cluster | None]:
     """The environment of all our processes; starts the embedded database when no other is named."""
     env = PREFECT | dict(given)
     env |= {"VMEXPORT_HOME": str(home), "VMEXPORT_ROOT": str(ROOT), "VMEXPORT_RECEIVER_PORT": str(receiver_port)}
@@ -73,7 +75,9 @@ def environment(home: Path, prefect_port: int, receiver_port: int, given: Mappin
     return env, cluster
 
 
-def start(home: Path, say: Say, given: Mapping[str, str] | None = None, *, prefect_port: int = 4200, receiver_port: int = 8088) -> Services:
+def start(
+    home: Path, say: Say, given: Mapping[str, str] | None = None, *, prefect_port: int = 4200, receiver_port: int = 8088
+) -> Services:
     """Start what is not configured elsewhere, and wait until all of it answers. Raises NotReady."""
     given = os.environ if given is None else given
     home.mkdir(parents=True, exist_ok=True)
@@ -87,8 +91,20 @@ def start(home: Path, say: Say, given: Mapping[str, str] | None = None, *, prefe
     try:
         if own_server:
             say("Prefect server …")
-            command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(prefect_port)]
-            _launch(services, Part("prefect-server", command, env, logs / "prefect-server.log")).ready(lambda: answers(f"{api}/health"), 120)
+            command = [
+                sys.executable,
+                "-m",
+                "prefect",
+                "server",
+                "start",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                str(prefect_port),
+            ]
+            _launch(services, Part("prefect-server", command, env, logs / "prefect-server.log")).ready(
+                lambda: answers(f"{api}/health"), 120
+            )
         say("case store …")
         _run([sys.executable, "-m", "records.database", "migrate"], env, "the migration of the case store")
         say("work pool, deployments, automations …")
@@ -96,8 +112,20 @@ def start(home: Path, say: Say, given: Mapping[str, str] | None = None, *, prefe
         say("worker and receiver …")
         worker = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "vm-export", "--type", "process"]
         _launch(services, Part("worker", worker, env, logs / "worker.log"))
-        receiver = [sys.executable, "-m", "uvicorn", "receiver.app:app", "--host", "127.0.0.1", "--port", str(receiver_port), "--no-access-log"]
-        _launch(services, Part("receiver", receiver, env, logs / "receiver.log")).ready(lambda: answers(f"{receiver_url}/readyz"), 60)
+        receiver = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "receiver.app:app",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(receiver_port),
+            "--no-access-log",
+        ]
+        _launch(services, Part("receiver", receiver, env, logs / "receiver.log")).ready(
+            lambda: answers(f"{receiver_url}/readyz"), 60
+        )
     except BaseException:
         services.stop()
         raise

@@ -1,0 +1,266 @@
+"""One incident in the lab, whole: the organisation, our services, a story detonated, its alert posted, its gates answered.
+
+Everything that the product sees of the lab is an endpoint, credentials and folders, given in the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import pyotp
+
+from cli import services as local
+from cli.orchestration import resume, state_of
+from cli.processes import NotReady, Part, answers, free_port, wait_until
+from lab.story import Detonation, detonate, load
+from settings.home import home as home_settings
+
+APPROVERS = ("alice@example.com", "bob@example.com")
+CASE_SECONDS = 600.0
+
+
+@dataclass
+class Incident:
+    """Starts the lab and our services in `home`, and plays stories against them."""
+
+    home: Path | None
+    say: Callable[[str], None]
+    services: local.Services = field(init=False)
+    lab: Part = field(init=False)
+    endpoint: str = field(init=False)
+    totp: dict[str, pyotp.TOTP] = field(default_factory=dict)
+    used: set[tuple[str, int]] = field(default_factory=set)
+
+    def __enter__(self) -> Self:
+        self.home = self.home or home_settings().home / "demo"
+        if self.home.exists():
+            shutil.rmtree(self.home)
+        self.home.mkdir(parents=True)
+        try:
+            self._start_lab()
+            self.services = local.start(self.home, self.say, self._environment())
+        except BaseException:
+            self.lab.stop()
+            raise
+        os.environ.update(self.services.env)
+        self._enrol()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.services.stop()
+        self.lab.stop()
+
+    def _start_lab(self) -> None:
+        self.say("lab: five AWS accounts on this machine …")
+        port = free_port(4400)
+        folder = self.home / "lab"
+        command = [
+            sys.executable,
+            "-m",
+            "lab.server",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--directory",
+            str(folder),
+            "--seed",
+        ]
+        self.endpoint = f"http://127.0.0.1:{port}"
+        self.lab = Part("lab", command, {**os.environ}, self.home / "log" / "lab.log")
+        self.lab.start()
+        self.lab.ready(lambda: answers(f"{self.endpoint}/lab/health"), 60)
+
+    def _environment(self) -> dict[str, str]:
+        folder = self.home / "lab"
+        hub = json.loads((folder / "credentials.json").read_text())["hub"]
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "VMEXPORT_", "PREFECT_"))}
+        return kept | {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": hub["access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": hub["secret_access_key"],
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "VMEXPORT_ORGANIZATION": str(folder / "organization.toml"),
+            "VMEXPORT_CLOUDTRAIL_DIR": str(folder / "cloudtrail"),
+            "VMEXPORT_S3_ACCESS_LOGS_DIR": str(folder / "s3-access-logs"),
+            "VMEXPORT_DRILL_CREDENTIALS": str(folder / "drill.json"),
+            "VMEXPORT_RECEIVER_SECRET": secrets.token_urlsafe(32),
+        }
+
+    def _enrol(self) -> None:
+        from records import approvers
+
+        for address in APPROVERS:
+            self.totp[address] = pyotp.parse_uri(approvers.add(address))  # type: ignore[assignment] - a TOTP URI gives a TOTP
+
+    def play(self, name: str, answer: str = "approve") -> dict[str, Any]:
+        """Detonate a story, follow its case to the end, and tell what happened."""
+        story = load(name)
+        self.say(f"story {name}: {story.sentence}")
+        detonation = detonate(story, self.endpoint, self.home / "lab")
+        posted = time.time()
+        case = self.post(detonation)
+        self.say(f"alert posted; case {case}")
+        run = self.wait_for_run(case)
+        self.follow(case, run, answer)
+        return self.summary(case, name, run, posted)
+
+    def post(self, detonation: Detonation) -> str:
+        """Hand the story's alerts to the receiver as Kibana would; the case they opened."""
+        cases: list[str] = []
+        for alert in detonation.alerts:
+            said = httpx.post(
+                f"{self.services.receiver_url}/alerts/elastic",
+                json=alert,
+                headers={"X-VMExport-Secret": self.services.env["VMEXPORT_RECEIVER_SECRET"]},
+                timeout=30,
+            )
+            said.raise_for_status()
+            cases.append(said.json()["case"])
+        return cases[0]
+
+    def wait_for_run(self, case: str) -> str:
+        """The id of the case's run, once the receiver has started it."""
+        from records import ledger
+
+        wait_until(lambda: ledger.find(case, "run-started") is not None, 60, f"no run of {case} was started")
+        started = ledger.find(case, "run-started")
+        if started is None:
+            raise NotReady(f"the run of {case} disappeared from the ledger")
+        return str(started.data["run"])
+
+    def follow(self, case: str, run: str, answer: str) -> None:
+        """Print what the ledger says as it grows, answer gates as asked, and return when the run has ended."""
+        from records import ledger
+
+        seen = 0
+        end = time.monotonic() + CASE_SECONDS
+        while True:
+            for entry in ledger.entries(case)[seen:]:
+                seen += 1
+                if text := _progress(entry.kind, entry.data):
+                    self.say(f"  {entry.time:%H:%M:%S}  {text}")
+                if entry.kind == "gate-asked":
+                    self.answer_gate(case, entry.data, answer)
+            state = state_of(run)
+            if state == "Completed":
+                return
+            if state in {"Failed", "Crashed", "Cancelled"}:
+                raise NotReady(
+                    f"the run of {case} ended {state}: {self.services.prefect_url}/runs/flow-run/{run}\n{self.services.part('worker').tail(30)}"
+                )
+            if answer != "wait" and time.monotonic() > end:
+                raise NotReady(f"the case did not end within {CASE_SECONDS:.0f} s; the run is {state}")
+            time.sleep(0.3)
+
+    def answer_gate(self, case: str, gate: dict[str, Any], answer: str) -> None:
+        """Answer as one of the demo's approvers, or say where a person can."""
+        url = f"{self.services.prefect_url}/runs/flow-run/{gate['run']}"
+        if answer == "wait":
+            self.say(
+                f"  GATE {gate['gate']}: {url} -> menu (top right) -> Resume, or: vmexport approve {case}/{gate['gate']} --as {APPROVERS[0]}"
+            )
+            for address in APPROVERS:
+                self.say(f"       code of {address} now: {self.totp[address].now()}")
+            return
+        wait_until(lambda: state_of(gate["run"]) == "Suspended", 60, f"the run does not wait at {gate['gate']}")
+        who, code = self.fresh_code(first=gate["have"])
+        resume(gate["run"], {"decision": answer, "approver": who, "code": code, "leave_out": [], "reason": "demo"})
+
+    def fresh_code(self, first: int = 0) -> tuple[str, str]:
+        """An approver and a code that was not used yet; alternates, because a code is good once."""
+        step = int(time.time()) // 30
+        people = APPROVERS[first % 2 :] + APPROVERS[: first % 2]
+        for offset in (0, 1, -1):
+            for who in people[:1] if first else people:
+                if (who, step + offset) not in self.used:
+                    self.used.add((who, step + offset))
+                    return who, self.totp[who].at((step + offset) * 30)
+        raise NotReady("every one-time code of this minute was used; try again in half a minute")
+
+    def summary(self, case_id: str, story: str, run: str, posted: float) -> dict[str, Any]:
+        """What `vmexport demo --json` prints."""
+        from decisions.case import fold
+
+        from records import ledger
+
+        entries = ledger.entries(case_id)
+        case = fold(entries)
+        report = next(e.data for e in reversed(entries) if e.kind == "report-written")
+        card = next(e.time for e in entries if e.kind == "assessed")
+        return {
+            "case": case_id,
+            "story": story,
+            "severity": case.severity,
+            "reasons": list(case.assessment.reasons) if case.assessment else [],
+            "undecided": list(case.assessment.undecided) if case.assessment else [],
+            "verdict": case.verdict,
+            "actions": [
+                {
+                    "id": r.action_id,
+                    "kind": r.kind,
+                    "target": r.action_id.split(":", 1)[1],
+                    "class": classes(entries)[r.action_id],
+                    "changed": r.changed,
+                    "verified": r.verification.verified,
+                }
+                for r in case.receipts
+            ],
+            "gates": [
+                {"name": a.gate, "approver": a.approver, "method": a.method, "plan_hash": a.plan_hash}
+                for a in case.approvals
+            ],
+            "metrics": report["metrics"],
+            "report": report["html"],
+            "run_url": f"{self.services.prefect_url}/runs/flow-run/{run}",
+            "alert_to_card_s": (card - datetime.fromtimestamp(posted, UTC)).total_seconds(),
+        }
+
+
+def classes(entries: tuple[Any, ...]) -> dict[str, str]:
+    """Action id -> class, from the proposed plans."""
+    return {a["id"]: a["action_class"] for e in entries if e.kind == "plan-proposed" for a in e.data["plan"]["actions"]}
+
+
+def _progress(kind: str, entry: dict[str, Any]) -> str | None:
+    match kind:
+        case "assessed":
+            return f"case card: severity {entry['assessment']['level']}"
+        case "verdict":
+            return f"verdict: {entry['verdict']}"
+        case "plan-proposed":
+            actions = entry["plan"]["actions"]
+            return f"{entry['plan']['gate']} plan: {len(actions)} action(s)" if actions else None
+        case "gate-asked":
+            return f"gate {entry['gate']}: {entry['have']} of {entry['need']} approvals" + (
+                f"; {entry['problem']}" if entry["problem"] else ""
+            )
+        case "gate-answered":
+            return f"{entry['decision']}d by {entry['approver']}"
+        case "gate-refused":
+            return f"answer refused: {entry['refused']}"
+        case "action-done":
+            return f"{'verified' if entry['verification']['verified'] else 'NOT VERIFIED'}: {entry['action_id']}"
+        case "action-failed" | "plan-stale":
+            return f"{kind}: {entry.get('error') or entry.get('changed')}"
+        case "report-written":
+            return "report written"
+        case _:
+            return None

@@ -1,0 +1,151 @@
+"""Promises about the house itself: what may import what, what every action has, what the documents claim."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import ipaddress
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+RINGS = ("flows", "tasks", "decisions", "records", "receiver", "cli", "settings", "lab")
+DOCUMENTED_ACCOUNTS = {"111122223333", "444455556666", "777788889999", "123456789012", "210987654321", "000000000000"}
+
+
+def tracked(*suffixes: str) -> list[Path]:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    return [ROOT / name for name in listed if name.endswith(suffixes) and (ROOT / name).exists()]
+
+
+def test_imports_go_one_way():
+    done = subprocess.run([ROOT / ".venv/bin/lint-imports"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_every_deployment_entrypoint_loads_as_one_module():
+    for deployment in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]:
+        module, _, name = deployment["entrypoint"].rpartition(".")
+        assert ":" not in deployment["entrypoint"], "a path entrypoint loads the module twice"
+        flow = getattr(importlib.import_module(module), name)
+        assert flow.fn.__module__ == module
+
+
+def test_no_installed_distribution_ships_our_names():
+    for distribution in importlib.metadata.distributions():
+        if distribution.metadata["Name"] == "ec2-vm-export-response":
+            continue
+        top = {Path(str(f)).parts[0] for f in distribution.files or () if str(f).endswith(".py")}
+        assert not top & set(RINGS), f"{distribution.metadata['Name']} ships {top & set(RINGS)}"
+
+
+def test_every_playbook_step_is_claimed_by_a_task_or_done_by_hand():
+    playbook = (ROOT / "flows/vm_export/PLAYBOOK.md").read_text()
+    steps = set(
+        re.findall(r"`((?:triage|investigation|containment|eradication|recovery|post-incident)\.\d+[a-z]?)`", playbook)
+    )
+    by_hand = set(re.findall(r"`([a-z-]+\.\d+[a-z]?)`[^\n]*\(by hand\)", playbook))
+    claimed: set[str] = set()
+    for path in [*ROOT.glob("tasks/**/*.py"), *ROOT.glob("flows/**/*.py")]:
+        claimed |= set(re.findall(r'step(?:: ClassVar\[str\])? ?= ?"([a-z-]+\.\d+[a-z]?)"', path.read_text()))
+        claimed |= set(re.findall(r'"step:([a-z-]+\.\d+[a-z]?)"', path.read_text()))
+    assert steps, "PLAYBOOK.md names no steps"
+    assert claimed - steps == set(), "tasks claim steps that the playbook does not have"
+    assert steps - claimed - by_hand == set(), "steps that no task claims and that are not marked (by hand)"
+
+
+def test_only_gates_suspends():
+    for path in tracked(".py"):
+        if path.parts[len(ROOT.parts)] == "tests" or path.name == "gates.py":
+            continue
+        assert "suspend_flow_run" not in path.read_text(), path
+        assert "pause_flow_run" not in path.read_text(), path
+
+
+def test_only_actions_write_to_aws():
+    writes = re.compile(
+        r"\.(put|delete|update|create|attach|detach|cancel|modify|copy|upload|abort|complete|set)_[a-z_]+\("
+    )
+    ours = re.compile(
+        r"\.(create_task|create_engine|create_all|update_automation|create_automation|create_work_pool|create_flow_run\w*|create_markdown\w*|create_table\w*)\("
+    )
+    for path in ROOT.glob("tasks/**/*.py"):
+        if "actions" in path.parts:
+            continue
+        for line in path.read_text().splitlines():
+            assert not writes.search(ours.sub("(", line)), f"{path}: {line.strip()}"
+
+
+def test_one_module_makes_boto3_sessions():
+    made = [
+        p
+        for ring in ("flows", "tasks", "receiver", "records", "cli")
+        for p in ROOT.glob(f"{ring}/**/*.py")
+        if re.search(r"\bboto3\.(Session|client|resource)\(", p.read_text())
+    ]
+    assert [p.relative_to(ROOT).as_posix() for p in made] in (["tasks/sts.py"], [])
+
+
+def test_the_product_never_imports_the_lab():
+    for ring in ("flows", "tasks", "receiver", "records", "decisions", "settings"):
+        for path in ROOT.glob(f"{ring}/**/*.py"):
+            assert not re.search(r"^\s*(from|import) lab\b", path.read_text(), re.M), path
+
+
+def test_documents_and_fixtures_name_no_real_account_or_address():
+    for path in tracked(".py", ".md", ".toml", ".json", ".yaml", ".jsonl"):
+        text = path.read_text(errors="replace")
+        for account in re.findall(r"(?<![\w.-])(\d{12})(?![\w.-])", text):
+            assert account in DOCUMENTED_ACCOUNTS, f"{path}: account {account}"
+        for address in re.findall(r"(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?![\w.])", text):
+            try:
+                ip = ipaddress.ip_address(address)
+            except ValueError:
+                continue
+            documentation = any(
+                ip in ipaddress.ip_network(n) for n in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")
+            )
+            assert documentation or ip.is_private or ip.is_loopback or ip.is_unspecified, f"{path}: address {address}"
+
+
+def test_no_index_address_stands_in_a_file():
+    for path in tracked(".lock", ".toml", ".in", ".cfg", "Makefile"):
+        assert not re.search(r"--(extra-)?index-url|https?://[^ ]*(pypi|pythonhosted)", path.read_text()), path
+
+
+def test_every_command_that_the_readme_shows_exists():
+    from typer.testing import CliRunner
+
+    from cli.main import app
+
+    shown: set[str] = set()
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        shown |= set(
+            re.findall(r"vmexport ([a-z][a-z-]+(?: (?:list|show|card|timeline|export|add|remove))?)", page.read_text())
+        )
+    assert shown, "the README shows no command"
+    for command in sorted(shown):
+        result = CliRunner().invoke(app, [*command.split(), "--help"])
+        assert result.exit_code == 0, f"`vmexport {command}` is documented and does not exist: {result.output}"
+
+
+def test_every_make_target_that_the_readme_shows_exists():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        assert set(re.findall(r"`make ([a-z]+)", page.read_text())) <= targets, page
+
+
+def test_help_answers_without_importing_prefect_or_boto3():
+    code = "import sys, cli.main; print([m for m in ('prefect', 'boto3', 'moto', 'altair', 'sqlalchemy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*/__init__.py")), ids=lambda p: p.parent.name)
+def test_package_files_are_empty(path):
+    assert path.read_text() == ""
