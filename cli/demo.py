@@ -45,8 +45,8 @@ def demo(
     from lab.story import stories
 
     from cli.console import UsageProblem, say
-    from cli.processes import NotReady
     from cli.incident import Incident
+    from cli.processes import NotReady
 
     if story not in stories():
         raise UsageProblem(f"there is no story {story!r}. Stories: {', '.join(stories())}.")

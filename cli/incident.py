@@ -20,11 +20,11 @@ from typing import Any, Self
 
 import httpx
 import pyotp
+from lab.story import Detonation, detonate, load
 
 from cli import services as local
 from cli.orchestration import resume, state_of
 from cli.processes import NotReady, Part, answers, free_port, wait_until
-from lab.story import Detonation, detonate, load
 from settings.home import home as home_settings
 
 APPROVERS = ("alice@example.com", "bob@example.com")

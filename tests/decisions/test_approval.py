@@ -1,46 +1,13 @@
 """Who may agree to what: the rules that stand between a plan and the world."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from pydantic import ValidationError
 
-from decisions.approval import Approval, ApprovedPlan, NotApproved, approve, approvals_needed, is_suspect, refuse_answer
-from decisions.organization import Account, ApprovalPolicy, Organization
-from decisions.plan import ActionClass, PlannedAction, PlanError, Precondition, changes_between, make_plan
-
-NOW = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
-PRODUCTION, DEVELOPMENT = "111122223333", "444455556666"
-
-
-def organization(**policy):
-    return Organization(
-        id="o-exampleorg11",
-        management_account="123456789012",
-        forensics_account="777788889999",
-        forensics_bucket="example-forensics-evidence",
-        accounts=(
-            Account(id=PRODUCTION, name="production", sensitivity="production"),
-            Account(id=DEVELOPMENT, name="development", sensitivity="development"),
-        ),
-        break_glass=("arn:aws:iam::111122223333:role/break-glass",),
-        approvals=ApprovalPolicy(**policy),
-    )
-
-
-def action(
-    kind="s3.lock-export", target="example-drop", needs=(), cls=ActionClass.REVERSIBLE, account=PRODUCTION, **parameters
-):
-    return PlannedAction(
-        id=f"{kind}:{target}", kind=kind, target=target, account=account, region="us-east-1", action_class=cls,
-        reason="it holds the export", evidence=("EV-0001",), preconditions=(Precondition(fact="policy", sha256="0" * 64),),
-        parameters=parameters, before={"policy": None}, after={"policy": "deny"}, inverse="put back", blast_radius="one bucket",
-        permissions=("s3:PutBucketPolicy",), needs=needs,
-    )  # fmt: skip
-
-
-COPY = action("forensics.copy-export", "example-drop/a.ova")
-DELETE = action("s3.delete-export", "example-drop/a.ova", needs=(COPY.id,), cls=ActionClass.DESTRUCTIVE)
+from decisions.approval import Approval, ApprovedPlan, NotApproved, approvals_needed, approve, is_suspect, refuse_answer
+from decisions.plan import ActionClass, PlanError, changes_between, make_plan
+from tests.decisions.plans import COPY, DELETE, DEVELOPMENT, NOW, action, organization
 
 
 def plan_of(*actions, gate="containment", verified=frozenset()):

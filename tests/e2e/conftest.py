@@ -1,0 +1,27 @@
+"""One lab with our services for the whole session: started once, stories are played against it."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from cli.incident import Incident
+
+
+@pytest.fixture(scope="session")
+def incident(tmp_path_factory):
+    """The lab, PostgreSQL, Prefect, worker and receiver; the environment of this process points at them."""
+    before = dict(os.environ)
+    with Incident(tmp_path_factory.mktemp("incident"), print) as running:
+        yield running
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "tests/e2e" in item.path.as_posix():
+            item.add_marker(pytest.mark.prefect)
+            item.add_marker(pytest.mark.xdist_group("prefect"))
+            item.add_marker(pytest.mark.timeout(600))
