@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,7 +23,7 @@ from lab.story import Detonation, detonate, load
 
 from cli import services as local
 from cli.orchestration import resume, state_of
-from cli.processes import NotReady, Part, answers, free_port, wait_until
+from cli.processes import NotReady, Part, free_port, wait_until
 from settings.home import home as home_settings
 
 APPROVERS = ("alice@example.com", "bob@example.com")
@@ -40,6 +39,7 @@ class Incident:
     services: local.Services = field(init=False)
     lab: Part = field(init=False)
     endpoint: str = field(init=False)
+    detonation: Detonation = field(init=False)
     totp: dict[str, pyotp.TOTP] = field(default_factory=dict)
     used: set[tuple[str, int]] = field(default_factory=set)
 
@@ -81,9 +81,9 @@ class Incident:
             "--seed",
         ]
         self.endpoint = f"http://127.0.0.1:{port}"
-        self.lab = Part("lab", command, {**os.environ}, self.home / "log" / "lab.log")
+        self.lab = Part("lab", command, {**os.environ}, self.home / "log" / "lab.log", f"{self.endpoint}/lab/health")
         self.lab.start()
-        self.lab.ready(lambda: answers(f"{self.endpoint}/lab/health"), 60)
+        self.lab.ready(60)
 
     def _environment(self) -> dict[str, str]:
         folder = self.home / "lab"
@@ -112,15 +112,18 @@ class Incident:
 
     def play(self, name: str, answer: str = "approve") -> dict[str, Any]:
         """Detonate a story, follow its case to the end, and tell what happened."""
+        case, run = self.open_case(name)
+        self.follow(case, run, answer)
+        return self.summary(case, name, run)
+
+    def open_case(self, name: str) -> tuple[str, str]:
+        """Detonate a story and post its alerts; the case and its run."""
         story = load(name)
         self.say(f"story {name}: {story.sentence}")
-        detonation = detonate(story, self.endpoint, self.home / "lab")
-        posted = time.time()
-        case = self.post(detonation)
+        self.detonation = detonate(story, self.endpoint, self.home / "lab")
+        case = self.post(self.detonation)
         self.say(f"alert posted; case {case}")
-        run = self.wait_for_run(case)
-        self.follow(case, run, answer)
-        return self.summary(case, name, run, posted)
+        return case, self.wait_for_run(case)
 
     def post(self, detonation: Detonation) -> str:
         """Hand the story's alerts to the receiver as Kibana would; the case they opened."""
@@ -195,7 +198,7 @@ class Incident:
                     return who, self.totp[who].at((step + offset) * 30)
         raise NotReady("every one-time code of this minute was used; try again in half a minute")
 
-    def summary(self, case_id: str, story: str, run: str, posted: float) -> dict[str, Any]:
+    def summary(self, case_id: str, story: str, run: str) -> dict[str, Any]:
         """What `vmexport demo --json` prints."""
         from decisions.case import fold
 
@@ -204,6 +207,7 @@ class Incident:
         entries = ledger.entries(case_id)
         case = fold(entries)
         report = next(e.data for e in reversed(entries) if e.kind == "report-written")
+        posted = next(e.time for e in entries if e.kind == "case-opened")
         card = next(e.time for e in entries if e.kind == "assessed")
         return {
             "case": case_id,
@@ -230,7 +234,7 @@ class Incident:
             "metrics": report["metrics"],
             "report": report["html"],
             "run_url": f"{self.services.prefect_url}/runs/flow-run/{run}",
-            "alert_to_card_s": (card - datetime.fromtimestamp(posted, UTC)).total_seconds(),
+            "alert_to_card_s": (card - posted).total_seconds(),
         }
 
 

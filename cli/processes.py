@@ -14,6 +14,8 @@ from pathlib import Path
 
 import httpx
 
+from settings.home import ROOT
+
 
 class NotReady(RuntimeError):
     """A part did not answer in time; the message says which, and where its log is."""
@@ -55,6 +57,8 @@ class Part:
     command: list[str]
     env: Mapping[str, str]
     log: Path
+    health: str | None = None
+    """URL that answers once it is ready; None: running is ready."""
     process: subprocess.Popen[bytes] | None = None
     restarts: list[float] = field(default_factory=list)
 
@@ -64,6 +68,7 @@ class Part:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command,
+                cwd=ROOT,
                 env=dict(self.env),
                 stdout=log,
                 stderr=log,
@@ -92,9 +97,11 @@ class Part:
         if self.process is not None:
             self.process.wait()
 
-    def ready(self, holds: Callable[[], bool], seconds: float) -> None:
-        """Wait until it answers; at once an error if it died."""
-        wait_until(lambda: holds() or not self.alive, seconds, f"{self.name} did not answer (log: {self.log})")
+    def ready(self, seconds: float) -> None:
+        """Wait until it answers; at once an error if it died. Raises NotReady."""
+        if self.health is not None:
+            url = self.health
+            wait_until(lambda: answers(url) or not self.alive, seconds, f"{self.name} did not answer (log: {self.log})")
         if not self.alive:
             raise NotReady(f"{self.name} ended at once; the reason is in {self.log}:\n{self.tail()}")
 

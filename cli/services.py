@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.processes import NotReady, Part, answers, free_port
+from cli.processes import NotReady, Part, free_port
 from records import embedded
 from settings.home import ROOT
 
@@ -47,6 +47,14 @@ class Services:
     def part(self, name: str) -> Part:
         """One part by its name."""
         return next(p for p in self.parts if p.name == name)
+
+    def launch(self, name: str, module: list[str], health: str | None = None) -> None:
+        """Start a Python module as a part, and wait until it answers. Raises NotReady."""
+        log = Path(self.env["VMEXPORT_HOME"]) / "log" / f"{name}.log"
+        part = Part(name, [sys.executable, "-m", *module], self.env, log, health)
+        self.parts.append(part)
+        part.start()
+        part.ready(120)
 
     def stop(self) -> None:
         """Stop everything that was started here, the database last."""
@@ -84,61 +92,33 @@ def start(
     own_server = "PREFECT_API_URL" not in given
     prefect_port, receiver_port = free_port(prefect_port), free_port(receiver_port)
     env, cluster = environment(home, prefect_port, receiver_port, given)
-    api = env["PREFECT_API_URL"]
-    receiver_url = f"http://127.0.0.1:{receiver_port}"
-    services = Services(env, [], cluster, receiver_url, api.removesuffix("/api"))
-    logs = home / "log"
+    services = Services(
+        env, [], cluster, f"http://127.0.0.1:{receiver_port}", env["PREFECT_API_URL"].removesuffix("/api")
+    )
+    at = ["--host", "127.0.0.1", "--port"]
+    server = ["prefect", "server", "start", *at, str(prefect_port)]
+    worker = ["prefect", "worker", "start", "--pool", "vm-export", "--type", "process"]
+    receiver = ["uvicorn", "receiver.app:app", *at, str(receiver_port), "--no-access-log"]
     try:
         if own_server:
             say("Prefect server …")
-            command = [
-                sys.executable,
-                "-m",
-                "prefect",
-                "server",
-                "start",
-                "--host",
-                "127.0.0.1",
-                "--port",
-                str(prefect_port),
-            ]
-            _launch(services, Part("prefect-server", command, env, logs / "prefect-server.log")).ready(
-                lambda: answers(f"{api}/health"), 120
-            )
+            services.launch("prefect-server", server, f"{env['PREFECT_API_URL']}/health")
         say("case store …")
-        _run([sys.executable, "-m", "records.database", "migrate"], env, "the migration of the case store")
+        _run(["records.database", "migrate"], env, "the migration of the case store")
         say("work pool, deployments, automations …")
-        _run([sys.executable, "-m", "deployments.bootstrap"], env, "the deployment to Prefect")
+        _run(["deployments.bootstrap"], env, "the deployment to Prefect")
         say("worker and receiver …")
-        worker = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "vm-export", "--type", "process"]
-        _launch(services, Part("worker", worker, env, logs / "worker.log"))
-        receiver = [
-            sys.executable,
-            "-m",
-            "uvicorn",
-            "receiver.app:app",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(receiver_port),
-            "--no-access-log",
-        ]
-        _launch(services, Part("receiver", receiver, env, logs / "receiver.log")).ready(
-            lambda: answers(f"{receiver_url}/readyz"), 60
-        )
+        services.launch("worker", worker)
+        services.launch("receiver", receiver, f"{services.receiver_url}/readyz")
     except BaseException:
         services.stop()
         raise
     return services
 
 
-def _launch(services: Services, part: Part) -> Part:
-    services.parts.append(part)
-    part.start()
-    return part
-
-
-def _run(command: list[str], env: Mapping[str, str], what: str) -> None:
-    done = subprocess.run(command, cwd=ROOT, env=dict(env), capture_output=True, text=True, check=False)
+def _run(module: list[str], env: Mapping[str, str], what: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *module], cwd=ROOT, env=dict(env), capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise NotReady(f"{what} failed:\n{(done.stderr or done.stdout)[-2000:]}")
