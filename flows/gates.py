@@ -25,6 +25,7 @@ from settings.organization import organization
 from decisions.approval import Approval, ApprovedPlan, approve, in_force, proposal_of, refuse_answer
 from decisions.evidence import Frozen
 from decisions.plan import Plan
+from flows.results import RESULTS
 from records import approvers, ledger
 
 
@@ -99,7 +100,7 @@ async def ask(plan: Plan, changed: tuple[str, ...] = ()) -> Agreed | Declined:
     raise AssertionError("unreachable: count() does not end")
 
 
-@task(name="look for approval", persist_result=True, cache_key_fn=_by_question)
+@task(name="look for approval", persist_result=True, result_serializer=RESULTS, cache_key_fn=_by_question)
 async def look_for_answer(plan: Plan, asked: str, problem: str | None) -> Agreed | Declined | Waiting:
     """Whether the ledger already holds enough valid approvals of exactly this plan, or a decline; else note the question."""
     return await asyncio.to_thread(_look_for_answer, plan, asked, problem)
@@ -150,7 +151,7 @@ def _grant_by_policy(plan: Plan, now: datetime) -> None:
     ledger.append(plan.case_id, "gate-answered", "policy", by_policy.model_dump(mode="json"), key=f"auto:{plan.hash}")
 
 
-@task(name="take answer", persist_result=True, cache_key_fn=_by_question)
+@task(name="take answer", persist_result=True, result_serializer=RESULTS, cache_key_fn=_by_question)
 async def take_answer(plan: Plan, asked: str, answer: dict[str, object]) -> str | None:
     """Check and record one answer; the reason to ask again if it does not count."""
     return await asyncio.to_thread(_take_answer, plan, asked, Answer.model_validate(answer))

@@ -11,7 +11,6 @@ from functools import partial
 
 from prefect import flow
 from settings.organization import organization
-from tasks.actions.registry import actions
 from tasks.artifacts import publish_plan
 
 from decisions.approval import Proposal, proposal_of
@@ -20,17 +19,19 @@ from decisions.plan import ActionClass, Plan, PlannedAction, Precondition, make_
 from decisions.receipt import Receipt
 from flows.agreement import agree_and_carry_out
 from flows.gates import Declined
+from flows.results import RESULTS
 from records import ledger
+from tasks.actions.registry import actions
 from tasks.actions.run import CarriedOut, Stale, carry_out, receipts_in_force
 
 
-@flow(name="vm-export-release", flow_run_name="release {case_id}", persist_result=True, result_serializer="json")
+@flow(name="vm-export-release", flow_run_name="release {case_id}", persist_result=True, result_serializer=RESULTS)
 async def release(case_id: str, requested_by: str, reason: str) -> CarriedOut | Declined | None:
     """Propose to take the case's changes back, ask, and do it. None when nothing is in force."""
     return await agree_and_carry_out(partial(propose_release, case_id, requested_by, reason), take_back)
 
 
-@flow(name="plan release", persist_result=True, result_serializer="json")
+@flow(name="plan release", persist_result=True, result_serializer=RESULTS)
 async def propose_release(case_id: str, requested_by: str, reason: str, number: int) -> Plan:
     """The plan that puts back what was in force before the case."""
     plan = await asyncio.to_thread(record_release, case_id, requested_by, reason, number)
@@ -38,7 +39,7 @@ async def propose_release(case_id: str, requested_by: str, reason: str, number: 
     return plan
 
 
-@flow(name="release", persist_result=True, result_serializer="json")
+@flow(name="release", persist_result=True, result_serializer=RESULTS)
 async def take_back(case_id: str, plan_hash: str) -> CarriedOut | Stale:
     """Revert every agreed action, each checked against what was stored before it."""
     return await carry_out(case_id, plan_hash)

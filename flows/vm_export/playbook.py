@@ -8,6 +8,7 @@ from prefect import flow
 
 from decisions.findings import Verdict
 from flows.agreement import agree_and_carry_out
+from flows.results import RESULTS
 from flows.vm_export.containment import contain, destroy
 from flows.vm_export.eradication import eradicate
 from flows.vm_export.investigation import investigate
@@ -17,7 +18,7 @@ from flows.vm_export.recovery import recover
 from flows.vm_export.triage import triage
 
 
-@flow(name="vm-export", flow_run_name="{case_id}", persist_result=True, result_serializer="json")
+@flow(name="vm-export", flow_run_name="{case_id}", persist_result=True, result_serializer=RESULTS)
 async def vm_export(case_id: str) -> Closure:
     """Respond to one case. Gates suspend the run; a resumed run reads finished phases back."""
     await triage(case_id)
