@@ -1,0 +1,49 @@
+"""What logs say: CloudTrail records and S3 access log lines in one shape, with how far the search reached."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, Field
+
+from decisions.evidence import Coverage, Frozen
+
+
+class LogRecord(Frozen):
+    """One CloudTrail record or one S3 access log line. Absent fields are None: the log did not carry them."""
+
+    event_id: str
+    time: AwareDatetime
+    event_name: str
+    event_source: str
+    region: str | None = None
+    recipient_account: str | None = None
+    caller_account: str | None = None
+    principal_type: str | None = None
+    principal_arn: str | None = None
+    principal_id: str | None = None
+    issuer_arn: str | None = None
+    access_key_id: str | None = None
+    source_identity: str | None = None
+    source_address: str | None = None
+    user_agent: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    read_only: bool | None = None
+    request_parameters: dict[str, Any] = Field(default_factory=dict)
+    response_elements: dict[str, Any] = Field(default_factory=dict)
+    resources: tuple[str, ...] = ()
+    additional: dict[str, Any] = Field(default_factory=dict)
+    """CloudTrail's additionalEventData, or the access log's own fields."""
+    shared_event_id: str | None = None
+    category: Literal["Management", "Data", "access-log"] = "Management"
+    invoked_by: str | None = None
+    origin: str
+    """File, index or call that it was read from."""
+
+
+class LogAnswer(Frozen):
+    """Records that answer one question, oldest first, and what part of the question was really searched."""
+
+    records: tuple[LogRecord, ...]
+    coverage: Coverage
