@@ -1,0 +1,342 @@
+"""A PostgreSQL of our own on one machine: made, started and stopped here, reachable through a UNIX socket only.
+
+PostgreSQL refuses to run as root. As root the cluster therefore lies under /var/lib/vmexport and runs as `nobody`; the
+permissions of no other folder are touched. Otherwise it lies in the folder that was asked for.
+
+    python -m records.embedded start|stop|url|remove DIR
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import os
+import pwd
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+from records.postgres_binaries import Account, Binaries, NoPostgres, find
+
+ROOT_HOME = Path("/var/lib/vmexport")
+UNPRIVILEGED = "nobody"
+DATABASES = ("prefect", "vmexport")
+PORT = 5432
+"""Names the socket only; nothing listens on TCP."""
+START_SECONDS = 60.0
+SOCKET_PATH = re.compile(r"[A-Za-z0-9_./-]{1,85}")
+"""A socket's whole path must stay under 104 bytes, and pg_ctl hands its folder to a shell."""
+OPTIONS = "-c listen_addresses='' -c unix_socket_permissions=0700 -c max_connections=200"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that runs."""
+
+    directory: Path
+    socket_dir: Path
+
+    def url(self, database: str, driver: str = "psycopg") -> str:
+        """SQLAlchemy's URL of one of its databases, for the driver `psycopg` or `asyncpg`."""
+        return f"postgresql+{driver}://postgres@/{database}?host={quote(str(self.socket_dir), safe='/')}"
+
+    def stop(self) -> None:
+        """Stop it; a second call does nothing."""
+        stop(self.directory)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a cluster lies, and as whom it runs.
+
+    `home` is ours and only the folders that `own` makes in it are the server's: as root we follow no link that the
+    unprivileged account could lay.
+    """
+
+    home: Path
+    account: Account
+    copies: Path | None
+
+    @property
+    def data(self) -> Path:
+        return self.home / "data"
+
+    @property
+    def run(self) -> Path:
+        """Socket and log."""
+        return self.home / "run"
+
+    @property
+    def log(self) -> Path:
+        return self.run / "postgres.log"
+
+    def own(self, folder: Path) -> None:
+        """Make a folder that only the server's account may enter."""
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if options := self.account.subprocess_options:
+            os.chown(folder, options["user"], options["group"], follow_symlinks=False)
+
+
+def start(directory: Path) -> Cluster:
+    """The running cluster of `directory`, with our databases: made at first use, started if it does not run.
+
+    Recovers from a server that was killed. Safe for concurrent callers. Raises NoPostgres with the end of the log.
+    """
+    directory = directory.absolute()
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _locked(directory):
+        place = _place(directory, make=True)
+        socket_dir = _running(place)
+        if socket_dir is None:
+            binaries = _initialised(place)
+            socket_dir = _started(place, binaries, _socket_dir(place))
+        _make_databases(socket_dir)
+    return Cluster(directory, socket_dir)
+
+
+def running(directory: Path) -> Cluster | None:
+    """The cluster of `directory`, if it was made and runs now; starts nothing."""
+    directory = directory.absolute()
+    place = _place(directory, make=False)
+    socket_dir = _running(place) if place else None
+    return Cluster(directory, socket_dir) if socket_dir else None
+
+
+def stop(directory: Path) -> None:
+    """Stop the cluster of `directory`, waiting for it; nothing happens if it does not run. Raises NoPostgres."""
+    directory = directory.absolute()
+    if not directory.exists():
+        return
+    with _locked(directory):
+        place = _place(directory, make=False)
+        if place and _running(place):
+            _stop(place)
+
+
+def remove(directory: Path) -> None:
+    """Stop the cluster of `directory` and delete it with all its data, also where `directory` itself is gone already."""
+    directory = directory.absolute()
+    for home in _homes(directory):
+        place = _Place(home, _account(), None)
+        if _running(place):
+            _stop(place)
+        if (home / "made").exists():
+            socket_dir = _socket_dir(place)
+            shutil.rmtree(home)
+            shutil.rmtree(socket_dir, ignore_errors=True)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _homes(directory: Path) -> list[Path]:
+    if os.geteuid():
+        return [directory]
+    return [o.parent for o in ROOT_HOME.glob("*/origin") if o.read_text() == str(directory)]
+
+
+def _account() -> Account:
+    if os.geteuid():
+        return Account()
+    user = pwd.getpwnam(UNPRIVILEGED)
+    return Account({"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []})
+
+
+def _place(directory: Path, *, make: bool) -> _Place | None:
+    """As root a file in `directory` names the cluster: with `directory` deleted, a new one begins empty, as it would otherwise."""
+    if os.geteuid():
+        return _Place(directory, _account(), None)
+    named = directory / "cluster"
+    if not named.exists():
+        if not make:
+            return None
+        ROOT_HOME.mkdir(mode=0o755, exist_ok=True)
+        ROOT_HOME.chmod(0o755)
+        home = ROOT_HOME / secrets.token_hex(4)
+        home.mkdir()
+        home.chmod(0o711)
+        (home / "origin").write_text(str(directory))
+        named.write_text(home.name)
+    home = ROOT_HOME / Path(named.read_text()).name
+    if not home.exists():
+        raise NoPostgres(
+            f"{home}, where the database of {directory} lay, is gone: restore it, or begin empty after "
+            f"python -m records.embedded remove {directory}"
+        )
+    return _Place(home, _account(), ROOT_HOME)
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _initialised(place: _Place) -> Binaries:
+    """The programs of the cluster, which is made if there is none; one that was left half made is made anew."""
+    version = place.data / "PG_VERSION"
+    if (place.home / "made").exists():
+        return find(place.account, place.copies, int(version.read_text()))
+    binaries = find(place.account, place.copies)
+    if place.data.exists():
+        shutil.rmtree(place.data)
+    place.own(place.data)
+    done = place.account.run(
+        binaries.folder / "initdb", "-D", place.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C",
+    )  # fmt: skip
+    if done.returncode:
+        raise NoPostgres(f"initdb failed: {done.stdout[-2000:]}")
+    (place.home / "made").touch()
+    return binaries
+
+
+def _socket_dir(place: _Place) -> Path:
+    """The folder of the socket: elsewhere if the path of the cluster is too long for one."""
+    if SOCKET_PATH.fullmatch(str(place.run)):
+        return place.run
+    named = place.home / "socket-dir"
+    if named.exists():
+        far = Path(named.read_text())
+        # /tmp is everybody's: a folder that was cleaned away may come back as somebody else's.
+        if (
+            far.is_dir()
+            and not far.is_symlink()
+            and far.stat().st_uid == os.geteuid()
+            and far.stat().st_mode & 0o077 == 0
+        ):
+            return far
+    far = Path(tempfile.mkdtemp(prefix="vmexport-", dir="/tmp"))
+    named.write_text(str(far))
+    return far
+
+
+def _started(place: _Place, binaries: Binaries, socket_dir: Path) -> Path:
+    place.own(place.run)
+    options = f"{OPTIONS} -k {socket_dir}"
+    pg_ctl = (binaries.folder / "pg_ctl", "-D", place.data, "-l", place.log, "-w", "-t", str(int(START_SECONDS)))
+    end = time.monotonic() + START_SECONDS
+    while True:
+        before = place.log.stat().st_size if place.log.exists() else 0
+        done = place.account.run(*pg_ctl, "-o", options, "start", timeout=START_SECONDS + 10)
+        if done.returncode == 0:
+            return socket_dir
+        said = _tail(place, before)
+        # Backends of a killed server hold its shared memory until they notice.
+        if "pre-existing shared memory block" not in said or time.monotonic() > end:
+            raise NoPostgres(f"PostgreSQL did not start: {done.stdout.strip()[-500:]}\n{said[-1500:]}")
+        time.sleep(0.1)
+
+
+def _tail(place: _Place, offset: int) -> str:
+    if not place.log.exists():
+        return ""
+    with place.log.open("rb") as log:
+        log.seek(offset)
+        return log.read().decode(errors="replace")
+
+
+def _running(place: _Place) -> Path | None:
+    """The socket folder of the server if it answers; waits for one that is starting, and clears up after a dead one."""
+    pid_file = place.data / "postmaster.pid"
+    end = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            lines = pid_file.read_text().splitlines()
+        except FileNotFoundError:
+            return None
+        pid = int(lines[0]) if lines and lines[0].strip().isdigit() else None
+        socket_dir = Path(lines[4]) if len(lines) > 4 and lines[4] else None
+        if pid is None or not _is_server(pid, place.data):
+            # PostgreSQL itself is fooled by a zombie and by a number that another process has by now.
+            pid_file.unlink(missing_ok=True)
+            if socket_dir:
+                (socket_dir / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
+            return None
+        if socket_dir and _answers(socket_dir):
+            return socket_dir
+        if time.monotonic() > end:
+            raise NoPostgres(f"PostgreSQL (pid {pid}) runs and does not answer; its log: {place.log}")
+        time.sleep(0.05)
+
+
+def _is_server(pid: int, data: Path) -> bool:
+    process = Path(f"/proc/{pid}")
+    if Path("/proc/self/stat").exists():
+        try:
+            # A zombie has an empty command line.
+            return os.fsencode(data) in (process / "cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+    listed = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return str(data) in listed.stdout
+
+
+def _answers(socket_dir: Path) -> bool:
+    try:
+        _connect(socket_dir, "postgres").close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _connect(socket_dir: Path, database: str) -> psycopg.Connection[tuple[object, ...]]:
+    return psycopg.connect(
+        host=str(socket_dir), port=PORT, user="postgres", dbname=database, autocommit=True, connect_timeout=10
+    )
+
+
+def _make_databases(socket_dir: Path) -> None:
+    with _connect(socket_dir, "postgres") as connection:
+        present = {row[0] for row in connection.execute("select datname from pg_database")}
+        for name in DATABASES:
+            if name not in present:
+                connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+
+
+def _stop(place: _Place) -> None:
+    pid = int((place.data / "postmaster.pid").read_text().splitlines()[0])
+    os.kill(pid, signal.SIGINT)  # "fast": ends sessions, writes a checkpoint
+    end = time.monotonic() + START_SECONDS
+    while _is_server(pid, place.data):
+        if time.monotonic() > end:
+            raise NoPostgres(f"PostgreSQL (pid {pid}) does not stop; its log: {place.log}")
+        time.sleep(0.02)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line: prints the URL of our database, or says why there is none (exit 2)."""
+    parser = argparse.ArgumentParser(
+        prog="python -m records.embedded", description="Our own PostgreSQL on this machine."
+    )
+    parser.add_argument("what", choices=("start", "stop", "url", "remove"))
+    parser.add_argument("directory", type=Path, metavar="DIR")
+    given = parser.parse_args(arguments)
+    try:
+        if given.what in ("stop", "remove"):
+            {"stop": stop, "remove": remove}[given.what](given.directory)
+            return 0
+        cluster = start(given.directory) if given.what == "start" else running(given.directory)
+    except NoPostgres as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    if cluster is None:
+        sys.stderr.write(f"no cluster runs in {given.directory}: python -m records.embedded start {given.directory}\n")
+        return 2
+    sys.stdout.write(f"{cluster.url('vmexport')}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""The tables of the case store, as `migrations/` makes them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData()
+
+
+def _moment(name: str, *, nullable: bool = False) -> Column[datetime]:
+    return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    _moment("received_at"),
+    Column("source", Text, nullable=False),
+    Column("content_type", Text),
+    Column("body", LargeBinary, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("state", Text, nullable=False),  # pending, assigned, quarantined
+    Column("why", Text),
+    _moment("decided_at", nullable=True),
+    Index("inbox_state", "state", "id"),
+)
+
+case_key = Table(
+    "case_key",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("use", Text, nullable=False),  # dedupe: this very export; grouping: this actor or bucket
+    Column("key", Text, nullable=False),
+    Column("case_id", Text, nullable=False),
+    _moment("first_at"),
+    _moment("last_at"),
+    UniqueConstraint("use", "key", "case_id", name="case_key_once"),
+    Index("case_key_dedupe", "key", unique=True, postgresql_where=text("use = 'dedupe'")),
+)
+
+chain = Table(
+    "chain",
+    metadata,
+    Column("case_id", Text, primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+"""The last entry of each ledger: locked to append, and a witness when the end of a ledger is cut off."""
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("case_id", Text, ForeignKey("chain.case_id"), nullable=False),
+    Column("seq", Integer, nullable=False),
+    _moment("time"),
+    Column("kind", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    # RFC 8785 text, not jsonb: jsonb refuses \u0000, which an attacker may well write into a tag.
+    Column("data", Text, nullable=False),
+    Column("key", Text),
+    Column("previous", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    PrimaryKeyConstraint("case_id", "seq", name="ledger_pkey"),
+    Index("ledger_kind", "case_id", "kind"),
+    Index("ledger_key", "case_id", "key", unique=True, postgresql_where=text("key is not null")),
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("case_id", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("stored_at", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    PrimaryKeyConstraint("case_id", "number", name="evidence_pkey"),
+    UniqueConstraint("stored_at", name="evidence_stored_at_key"),
+)
+
+approver = Table(
+    "approver",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("secret", LargeBinary),
+    _moment("added_at"),
+    _moment("removed_at", nullable=True),
+)
+
+used_code = Table(
+    "used_code",
+    metadata,
+    Column("address", Text, nullable=False),
+    Column("timestep", BigInteger, nullable=False),
+    _moment("used_at"),
+    PrimaryKeyConstraint("address", "timestep", name="used_code_pkey"),
+)
+
+bad_code = Table(
+    "bad_code",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("address", Text, nullable=False),
+    _moment("at"),
+    Index("bad_code_address", "address", "at"),
+)
