@@ -34,6 +34,8 @@ def install() -> None:
         _check_version()
         _keep_lab_time()
         for name in MODULES:
+            if importlib.util.find_spec(name) is None:
+                continue
             importlib.import_module(name).install()
         _installed = True
 

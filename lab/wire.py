@@ -39,9 +39,9 @@ SIGNING_NAMES = {
     "s3express": "s3",
     "es": "opensearch",
     "sso": "sso-admin",
+    "access-analyzer": "accessanalyzer",
 }
 UNSIGNED_ACTIONS = {"AssumeRoleWithSAML": "sts", "AssumeRoleWithWebIdentity": "sts"}
-# A model in every protocol that a service still speaks; the first one that moto reads too is used.
 XML_NAMESPACES = {
     "iam": "https://iam.amazonaws.com/doc/2010-05-08/",
     "sts": "https://sts.amazonaws.com/doc/2011-06-15/",
@@ -55,6 +55,8 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: bytes
+    error_code: str | None = None
+    """Of an error that the lab itself raised: a HEAD has no body to read it from."""
 
 
 @dataclass
@@ -157,9 +159,9 @@ def _scope(environ: Environ, body: bytes) -> _Scope:
         return _Scope(found[1], found[2], found[3].lower(), False)
     if found := re.match(r"AWS ([^:\s]+):", header):
         return _Scope(found[1], None, "s3", False)
-    if parts := query.get("X-Amz-Credential", "").split("/"):
-        if len(parts) == 5:
-            return _Scope(parts[0], parts[2], parts[3].lower(), True)
+    parts = query.get("X-Amz-Credential", "").split("/")
+    if len(parts) == 5:
+        return _Scope(parts[0], parts[2], parts[3].lower(), True)
     if "AWSAccessKeyId" in query and "Signature" in query:
         return _Scope(query["AWSAccessKeyId"], None, "s3", True)
     return _Scope(None, None, None, False)
@@ -187,7 +189,7 @@ def error_answer(call: Call, error: AwsError) -> Answer:
     if call.protocol in ("json", "rest-json"):
         text = json.dumps({"__type": error.code, "message": error.message})
         content_type = "application/json" if call.protocol == "rest-json" else "application/x-amz-json-1.1"
-        return _answer(call, error.status, text, content_type, {"x-amzn-ErrorType": error.code})
+        return _answer(error, text, content_type, {"x-amzn-ErrorType": error.code})
     if call.protocol == "ec2":
         text = (
             f"<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>"
@@ -200,24 +202,25 @@ def error_answer(call: Call, error: AwsError) -> Answer:
             f'<ErrorResponse xmlns="{namespace}"><Error><Type>{kind}</Type><Code>{code}</Code>'
             f"<Message>{message}</Message></Error><RequestId>{call.request_id}</RequestId></ErrorResponse>"
         )
-    return _answer(call, error.status, text, "text/xml", {})
+    return _answer(error, text, "text/xml", {})
 
 
 def _s3_error(call: Call, error: AwsError) -> Answer:
     if call.method == "HEAD":  # S3 says nothing but the status to a HEAD
-        return _answer(call, error.status, "", "application/xml", {})
+        return _answer(error, "", "application/xml", {})
     fields = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in error.fields.items())
     text = (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{escape(error.code)}</Code>'
         f"<Message>{escape(error.message)}</Message>{fields}"
         f"<RequestId>{call.request_id}</RequestId><HostId>{call.host_id}</HostId></Error>"
     )
-    return _answer(call, error.status, text, "application/xml", {})
+    return _answer(error, text, "application/xml", {})
 
 
-def _answer(call: Call, status: int, text: str, content_type: str, headers: dict[str, str]) -> Answer:
+def _answer(error: AwsError, text: str, content_type: str, headers: dict[str, str]) -> Answer:
     body = text.encode()
-    return Answer(status, {"Content-Type": content_type, **headers, "Content-Length": str(len(body))}, body)
+    said = {"Content-Type": content_type, **headers, "Content-Length": str(len(body))}
+    return Answer(error.status, said, body, error.code)
 
 
 def stamp_request_id(call: Call, answer: Answer) -> Answer:
@@ -233,7 +236,7 @@ def stamp_request_id(call: Call, answer: Answer) -> Answer:
         body = re.sub(pattern, lambda m: b"<%s>%s</" % (m[1], call.request_id.encode()), body, count=1)
     length = next((v for k, v in answer.headers.items() if k.lower() == "content-length"), None)
     headers["Content-Length"] = length if call.method == "HEAD" and length is not None else str(len(body))
-    return Answer(answer.status, headers, body)
+    return Answer(answer.status, headers, body, answer.error_code)
 
 
 @cache
