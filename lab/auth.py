@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 
-from decisions.iam_policy import evaluate
-
+from decisions.iam_policy import evaluate, principal_arns, strings
 from decisions.policy import AccessRequest, Decision, Policy
 from lab import actions, clock, policies
 from lab import caller as callers
@@ -80,15 +79,39 @@ def decide(
         context={**context_of(caller), **extra},
     )
     bearing = policies.of_caller(caller)
-    return evaluate(
+    # Services and anonymous requests have no policies of their own: the resource alone decides.
+    one_sided = caller.account is None or caller.type == "AWSAccount"
+    decision = evaluate(
         request,
         identity=bearing.identity,
         boundary=bearing.boundary,
         scps=bearing.scps,
         session=bearing.session,
-        resource=(resource_policy,) if resource_policy else (),
-        same_account=caller.account is not None and caller.account == owner,
+        resource=resource_policy,
+        same_account=one_sided or caller.account == owner,
     )
+    if decision.allowed and resource_policy is not None and not one_sided and _only_delegated(request, decision):
+        return decision.model_copy(update={"allowed": False})
+    return decision
+
+
+def _only_delegated(request: AccessRequest, decision: Decision) -> bool:
+    """Whether nothing but `arn:…:root` of the caller's account allows: that lets its IAM policies decide, and they do not."""
+    if any(m.effect == "Allow" and m.policy_type in IDENTITY_TYPES for m in decision.matched):
+        return False
+    granting = [m for m in decision.matched if m.effect == "Allow" and m.policy_type in ("resource", "trust")]
+    return not any(_names(request, m.statement.get("Principal")) for m in granting)
+
+
+def _names(request: AccessRequest, principal: Any) -> bool:
+    if principal is None or principal == "*":  # NotPrincipal names everybody else
+        return True
+    named = strings(principal.get("AWS"))
+    canonical = request.principal_canonical_id in strings(principal.get("CanonicalUser"))
+    return "*" in named or canonical or bool(set(named) & set(principal_arns(request)))
+
+
+IDENTITY_TYPES = ("inline", "managed", "aws-managed", "group-inline", "group-managed")
 
 
 def context_of(caller: Caller) -> Context:
@@ -174,14 +197,10 @@ def because(decision: Decision, action: str, caller: Caller) -> str:
     missing = "identity-based policy"
     if bearing.scps and "scp" not in allowed:
         missing = "service control policy"
-    elif allowed & {"inline", "managed", "aws-managed", "group-inline", "group-managed"}:
-        limits = {"boundary": bearing.boundary is not None, "session": bearing.session is not None}
-        lacking = next((k for k, there in limits.items() if there and k not in allowed), "resource")
-        missing = {
-            "boundary": "permissions boundary",
-            "session": "session policy",
-            "resource": "resource-based policy",
-        }[lacking]
+    elif allowed & set(IDENTITY_TYPES):
+        limits = {"boundary": bearing.boundary is not None, "session": bool(bearing.session)}
+        lacking = next((kind for kind, there in limits.items() if there and kind not in allowed), "resource")
+        missing = KINDS[lacking].removeprefix("a ")
     return f"because no {missing} allows the {action} action"
 
 

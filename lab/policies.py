@@ -13,11 +13,11 @@ from lab.caller import Caller
 
 @dataclass(frozen=True)
 class PolicySet:
-    """What limits and what allows one principal; a boundary of None means that there is none, () that it allows nothing."""
+    """What limits and what allows one principal."""
 
     identity: tuple[Policy, ...] = ()
-    boundary: tuple[Policy, ...] | None = None
-    session: tuple[Policy, ...] | None = None
+    boundary: Policy | None = None
+    session: tuple[Policy, ...] = ()
     scps: tuple[tuple[Policy, ...], ...] = ()
     """One tuple a level, from the root of the organisation to the account; () outside one and in its management account."""
 
@@ -45,9 +45,9 @@ def of_caller(caller: Caller) -> PolicySet:
         return PolicySet(scps=scps)
     if getattr(principal, "path", "/").startswith("/aws-service-role/"):
         scps = ()  # SCPs do not touch service-linked roles
-    session = caller.session_policies or None
-    if caller.type == "FederatedUser" and session is None:
-        session = ()  # without a session policy a federated session may do nothing that only the user's policies allow
+    session = caller.session_policies
+    if caller.type == "FederatedUser" and not session:
+        session = (nothing("session", "session"),)  # a federated session may do what its session policy says, no more
     return PolicySet(identity_of(principal), boundary_of(principal), session, scps)
 
 
@@ -96,13 +96,18 @@ def managed_policy(policy: Any, kind: PolicyType, attached_to: str | None) -> Po
     return Policy(id=policy.arn, type=own, document=parse(version.document), attached_to=attached_to)
 
 
-def boundary_of(principal: Any) -> tuple[Policy, ...] | None:
+def boundary_of(principal: Any) -> Policy | None:
     """The permissions boundary, None without one; a boundary whose policy is gone allows nothing."""
     arn = getattr(principal, "permissions_boundary_arn", None)
     if arn is None:
         return None
     policy = credentials.iam(principal.account_id).managed_policies.get(arn)
-    return () if policy is None else (managed_policy(policy, "boundary", principal.arn),)
+    return nothing(arn, "boundary") if policy is None else managed_policy(policy, "boundary", principal.arn)
+
+
+def nothing(identifier: str, kind: PolicyType) -> Policy:
+    """A policy that allows nothing, where one is said to be but is not."""
+    return Policy(id=identifier, type=kind, document={"Version": "2012-10-17", "Statement": []})
 
 
 def scps_of(account: str) -> tuple[tuple[Policy, ...], ...]:
