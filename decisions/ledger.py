@@ -98,8 +98,8 @@ def _misplaced(entry: LedgerEntry, seq: int, present: set[int]) -> list[Break]:
         return [Break(seq=entry.seq, what="out-of-order", why=why)]
     skipped = [n for n in range(seq + 1, min(entry.seq, seq + 1001)) if n not in present]
     if skipped:
-        span = f"entry {skipped[0]}" if len(skipped) == 1 else f"entries {skipped[0]} to {entry.seq - 1}"
-        return [Break(seq=skipped[0], what="removed", why=f"{span} is missing")]
+        gone = f"entry {skipped[0]} is" if len(skipped) == 1 else f"entries {skipped[0]} to {skipped[-1]} are"
+        return [Break(seq=skipped[0], what="removed", why=f"{gone} missing")]
     if entry.seq != seq + 1:
         why = f"entry {entry.seq} stands after entry {seq}: the order was changed"
         return [Break(seq=entry.seq, what="out-of-order", why=why)]

@@ -98,7 +98,7 @@ def start(directory: Path) -> Cluster:
     directory = directory.absolute()
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _locked(directory):
-        place = _place(directory, make=True)
+        place = _made_place(directory) or _new_place(directory)
         socket_dir = _running(place)
         if socket_dir is None:
             binaries = _initialised(place)
@@ -110,7 +110,7 @@ def start(directory: Path) -> Cluster:
 def running(directory: Path) -> Cluster | None:
     """The cluster of `directory`, if it was made and runs now; starts nothing."""
     directory = directory.absolute()
-    place = _place(directory, make=False)
+    place = _made_place(directory)
     socket_dir = _running(place) if place else None
     return Cluster(directory, socket_dir) if socket_dir else None
 
@@ -121,7 +121,7 @@ def stop(directory: Path) -> None:
     if not directory.exists():
         return
     with _locked(directory):
-        place = _place(directory, make=False)
+        place = _made_place(directory)
         if place and _running(place):
             _stop(place)
 
@@ -153,27 +153,31 @@ def _account() -> Account:
     return Account({"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []})
 
 
-def _place(directory: Path, *, make: bool) -> _Place | None:
-    """As root a file in `directory` names the cluster: with `directory` deleted, a new one begins empty, as it would otherwise."""
+def _made_place(directory: Path) -> _Place | None:
+    """Where the cluster of `directory` lies; None before the first start. Raises NoPostgres if it is gone."""
     if os.geteuid():
         return _Place(directory, _account(), None)
     named = directory / "cluster"
     if not named.exists():
-        if not make:
-            return None
-        ROOT_HOME.mkdir(mode=0o755, exist_ok=True)
-        ROOT_HOME.chmod(0o755)
-        home = ROOT_HOME / secrets.token_hex(4)
-        home.mkdir()
-        home.chmod(0o711)
-        (home / "origin").write_text(str(directory))
-        named.write_text(home.name)
+        return None
     home = ROOT_HOME / Path(named.read_text()).name
     if not home.exists():
         raise NoPostgres(
             f"{home}, where the database of {directory} lay, is gone: restore it, or begin empty after "
             f"python -m records.embedded remove {directory}"
         )
+    return _Place(home, _account(), ROOT_HOME)
+
+
+def _new_place(directory: Path) -> _Place:
+    """As root a file in `directory` names the cluster: whoever deletes `directory` begins empty, as everybody else does."""
+    ROOT_HOME.mkdir(exist_ok=True)
+    ROOT_HOME.chmod(0o755)
+    home = ROOT_HOME / secrets.token_hex(4)
+    home.mkdir()
+    home.chmod(0o711)
+    (home / "origin").write_text(str(directory))
+    (directory / "cluster").write_text(home.name)
     return _Place(home, _account(), ROOT_HOME)
 
 
@@ -307,7 +311,8 @@ def _make_databases(socket_dir: Path) -> None:
 
 def _stop(place: _Place) -> None:
     pid = int((place.data / "postmaster.pid").read_text().splitlines()[0])
-    os.kill(pid, signal.SIGINT)  # "fast": ends sessions, writes a checkpoint
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGINT)  # "fast": ends sessions, writes a checkpoint
     end = time.monotonic() + START_SECONDS
     while _is_server(pid, place.data):
         if time.monotonic() > end:

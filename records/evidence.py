@@ -75,7 +75,7 @@ def store(
 def load(collected: Evidence) -> bytes:
     """The bytes, as collected. Raises EvidenceDamaged if they are missing or their SHA-256 differs."""
     try:
-        content = evidence_store().read(collected.stored_at)
+        content = evidence_store().read(collected.stored_at, at_most=collected.size_bytes + 1)
     except OSError as error:
         raise EvidenceDamaged(f"{collected.id} cannot be read at {collected.stored_at}: {error.strerror}") from error
     if hashlib.sha256(content).hexdigest() != collected.sha256:

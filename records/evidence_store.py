@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -16,8 +18,8 @@ class EvidenceStore(Protocol):
         """Keep `content` durably and whole, or raise; what lay there before is set aside, never overwritten."""
         ...
 
-    def read(self, path: str) -> bytes:
-        """The bytes. Raises FileNotFoundError."""
+    def read(self, path: str, at_most: int | None = None) -> bytes:
+        """The bytes, or the first `at_most` of them. Raises OSError (FileNotFoundError where there is nothing)."""
         ...
 
     def listing(self, case_id: str) -> tuple[str, ...]:
@@ -48,10 +50,14 @@ class Folder:
         _flush_folder(target.parent)
         _flush_folder(self.root)
 
-    def read(self, path: str) -> bytes:
-        """The bytes of a regular file; a link counts as missing, because it may lead anywhere."""
-        with open(os.open(self.locate(path), os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
-            return file.read()
+    def read(self, path: str, at_most: int | None = None) -> bytes:
+        """The bytes of a regular file: a link may lead anywhere, a pipe may never end."""
+        handle = os.open(self.locate(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        with os.fdopen(handle, "rb") as file:
+            return file.read() if at_most is None else file.read(at_most)
 
     def listing(self, case_id: str) -> tuple[str, ...]:
         """Everything below the case's folder that is not a folder, links included."""

@@ -20,6 +20,10 @@ class NotJson(ValueError):
     """The data of an entry cannot be written as canonical JSON, so it could not be proved later."""
 
 
+class LedgerDamaged(Exception):
+    """The database holds something in place of an entry that is none."""
+
+
 def append(case_id: str, kind: str, by: str, data: Mapping[str, Any], *, key: str | None = None) -> LedgerEntry:
     """Write one entry and return it; with a `key` that the case already has, write nothing and return that first entry.
 
@@ -54,12 +58,17 @@ def lock(connection: Connection, case_id: str) -> tuple[int, str]:
 
 
 def entries(case_id: str, kind: str | None = None) -> tuple[LedgerEntry, ...]:
-    """The case's entries in order, all or of one kind; empty for a case that does not exist."""
+    """The case's entries in order, all or of one kind; empty for a case that does not exist. Raises LedgerDamaged."""
+    with transaction() as connection:
+        return entries_within(connection, case_id, kind)
+
+
+def entries_within(connection: Connection, case_id: str, kind: str | None = None) -> tuple[LedgerEntry, ...]:
+    """`entries` as a part of the caller's transaction."""
     query = select(ledger).where(ledger.c.case_id == case_id).order_by(ledger.c.seq)
     if kind is not None:
         query = query.where(ledger.c.kind == kind)
-    with transaction() as connection:
-        return tuple(_entry(row) for row in connection.execute(query))
+    return tuple(_entry(row) for row in connection.execute(query))
 
 
 def find(case_id: str, key: str) -> LedgerEntry | None:
@@ -96,5 +105,9 @@ def _find(connection: Connection, case_id: str, key: str) -> LedgerEntry | None:
 
 
 def _entry(row: Row[Any]) -> LedgerEntry:
-    fields = row._asdict()
-    return LedgerEntry(case=fields.pop("case_id"), data=json.loads(fields.pop("data")), **fields)
+    fields = dict(row._mapping)
+    case, data = fields.pop("case_id"), fields.pop("data")
+    try:
+        return LedgerEntry(case=case, data=json.loads(data), **fields)
+    except (ValueError, RecursionError) as error:
+        raise LedgerDamaged(f"entry {row.seq} of {case} was changed: it is not an entry any more") from error
