@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any
 
 MOTO = "5.2.5"
-MODULES = ("lab.iam", "lab.sts", "lab.trail", "lab.access_logs", "lab.s3", "lab.vm_export")
+MODULES = ("lab.iam", "lab.sts", "lab.scp", "lab.trail", "lab.access_logs", "lab.s3", "lab.vm_export")
 """Every module that changes moto, in order; each has `install()`. What the gate does needs no change of moto."""
 
 _lock = Lock()

@@ -31,6 +31,7 @@ def check(call: Call, secret: str) -> bool:
         _check_v4_expiry(query)
         return hmac.compare_digest(query["X-Amz-Signature"], _v4_query(call, query, secret))
     if "Signature" in query and "AWSAccessKeyId" in query:
+        # V2 does not say when it was signed: it is taken to be from a time when the lab showed real time.
         _check_expired(datetime.fromtimestamp(int(query["Expires"]), UTC))
         return hmac.compare_digest(query["Signature"], _v2_query(call, query, secret))
     return _v4_header(call, secret)

@@ -1,0 +1,417 @@
+"""Who is let in and what for: the lab refuses what AWS refuses, or containment could not be shown."""
+
+import json
+from datetime import timedelta
+
+import boto3
+import httpx
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+
+from lab.client import Key
+from tests.lab.aws import ADMIN, FOREIGN, MANAGEMENT, PRODUCTION, As, code_of, policy, trust
+
+CALLS = {
+    "sts": ("get_caller_identity", "InvalidClientTokenId"),
+    "iam": ("list_users", "InvalidClientTokenId"),
+    "ec2": ("describe_instances", "AuthFailure"),
+    "s3": ("list_buckets", "InvalidAccessKeyId"),
+    "cloudtrail": ("describe_trails", "UnrecognizedClientException"),
+    "lambda": ("list_functions", "UnrecognizedClientException"),
+}
+
+
+def denying_old_sessions(lab):
+    cut = lab.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    return policy({"Effect": "Deny", "Condition": {"DateLessThan": {"aws:TokenIssueTime": cut}}})
+
+
+@pytest.mark.parametrize("service", CALLS)
+def test_an_inactive_key_is_refused_in_each_services_own_words(root, service):
+    operation, refusal = CALLS[service]
+    alice = root.user("alice", policy({}))
+    assert code_of(getattr(alice.client(service), operation)) == "ok"
+    root.client("iam").update_access_key(UserName="alice", AccessKeyId=alice.key.access_key_id, Status="Inactive")
+    assert code_of(getattr(alice.client(service), operation)) == refusal
+    root.client("iam").update_access_key(UserName="alice", AccessKeyId=alice.key.access_key_id, Status="Active")
+    assert code_of(getattr(alice.client(service), operation)) == "ok"
+
+
+def test_a_deleted_key_and_one_that_never_was_are_refused(root, lab):
+    alice = root.user("alice", policy({}))
+    root.client("iam").delete_access_key(UserName="alice", AccessKeyId=alice.key.access_key_id)
+    assert code_of(alice.client("sts").get_caller_identity) == "InvalidClientTokenId"
+    stranger = As(lab, Key("AKIAEXAMPLEEXAMPLE00", "secret"))
+    assert code_of(stranger.client("ec2").describe_instances) == "AuthFailure"
+
+
+@pytest.mark.parametrize(
+    ("service", "refusal"),
+    [
+        ("iam", "SignatureDoesNotMatch"),
+        ("s3", "SignatureDoesNotMatch"),
+        ("ec2", "AuthFailure"),
+        ("lambda", "InvalidSignatureException"),
+    ],
+)
+def test_the_right_key_with_a_wrong_secret_is_refused(root, lab, service, refusal):
+    forged = As(lab, Key(root.key.access_key_id, "not-the-secret"))
+    assert code_of(getattr(forged.client(service), CALLS[service][0])) == refusal
+
+
+def test_a_body_changed_after_signing_is_refused(root):
+    s3 = root.client("s3")
+    s3.create_bucket(Bucket="evidence")
+    s3.meta.events.register("before-send.s3", lambda request, **_: setattr(request, "body", b"other"))
+    assert code_of(s3.put_object, Bucket="evidence", Key="k", Body=b"bytes") == "XAmzContentSHA256Mismatch"
+
+
+def test_without_an_allow_nothing_is_allowed_but_asking_who_one_is(root):
+    nobody = root.user("nobody")
+    assert nobody.client("sts").get_caller_identity()["Arn"] == f"arn:aws:iam::{PRODUCTION}:user/nobody"
+    assert code_of(nobody.client("ec2").describe_instances) == "UnauthorizedOperation"
+    assert code_of(nobody.client("iam").list_users) == "AccessDenied"
+    assert code_of(nobody.client("cloudtrail").describe_trails) == "AccessDeniedException"
+    assert code_of(nobody.client("lambda").list_functions) == "AccessDeniedException"
+
+
+def test_group_and_managed_policies_count(root):
+    iam = root.client("iam")
+    alice = root.user("alice")
+    iam.create_group(GroupName="readers")
+    iam.attach_group_policy(GroupName="readers", PolicyArn="arn:aws:iam::aws:policy/AmazonEC2ReadOnlyAccess")
+    assert code_of(alice.client("ec2").describe_instances) == "UnauthorizedOperation"
+    iam.add_user_to_group(GroupName="readers", UserName="alice")
+    assert code_of(alice.client("ec2").describe_instances) == "ok"
+    iam.attach_user_policy(UserName="alice", PolicyArn="arn:aws:iam::aws:policy/AWSDenyAll")
+    assert code_of(alice.client("ec2").describe_instances) == "UnauthorizedOperation"
+
+
+def test_a_permissions_boundary_limits_a_user(root):
+    iam = root.client("iam")
+    arn = iam.create_policy(PolicyName="edge", PolicyDocument=policy({"Action": "iam:*"}))["Policy"]["Arn"]
+    alice = root.user("alice", policy({}))
+    assert code_of(alice.client("ec2").describe_instances) == "ok"
+    iam.put_user_permissions_boundary(UserName="alice", PermissionsBoundary=arn)
+    assert code_of(alice.client("ec2").describe_instances) == "UnauthorizedOperation"
+    assert code_of(alice.client("iam").list_users) == "ok"
+    iam.delete_user_permissions_boundary(UserName="alice")
+    assert code_of(alice.client("ec2").describe_instances) == "ok"
+
+
+def test_old_sessions_of_a_role_are_cut_and_new_ones_work(root, lab):
+    arn = root.role("build", trust({"AWS": PRODUCTION}), policy({}))
+    alice = root.user("alice", policy({}))
+    old = alice.assume(arn)
+    assert code_of(old.client("ec2").describe_instances) == "ok"
+    lab.shift(timedelta(seconds=5))
+    root.client("iam").put_role_policy(
+        RoleName="build", PolicyName="AWSRevokeOlderSessions", PolicyDocument=denying_old_sessions(lab)
+    )
+    assert code_of(old.client("ec2").describe_instances) == "UnauthorizedOperation"
+    assert code_of(old.client("s3").list_buckets) in ("AccessDenied", "ok")
+    assert code_of(old.client("iam").list_users) == "AccessDenied"
+    lab.shift(timedelta(seconds=5))
+    assert code_of(alice.assume(arn).client("ec2").describe_instances) == "ok"
+
+
+def test_one_session_is_cut_by_its_user_id(root):
+    arn = root.role("build", trust({"AWS": PRODUCTION}), policy({}))
+    alice = root.user("alice", policy({}))
+    good, bad = alice.assume(arn, "good"), alice.assume(arn, "bad")
+    user_id = bad.client("sts").get_caller_identity()["UserId"]
+    deny = policy({"Effect": "Deny", "Condition": {"StringEquals": {"aws:userid": user_id}}})
+    root.client("iam").put_role_policy(RoleName="build", PolicyName="cut", PolicyDocument=deny)
+    assert code_of(bad.client("ec2").describe_instances) == "UnauthorizedOperation"
+    assert code_of(good.client("ec2").describe_instances) == "ok"
+
+
+@pytest.mark.parametrize(
+    ("condition", "answer"),
+    [
+        ({"IpAddress": {"aws:SourceIp": "198.51.100.0/24"}}, "UnauthorizedOperation"),
+        ({"NotIpAddress": {"aws:SourceIp": "198.51.100.0/24"}}, "ok"),
+        ({"StringEquals": {"aws:username": "alice"}}, "UnauthorizedOperation"),
+        ({"ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{PRODUCTION}:user/a*"}}, "UnauthorizedOperation"),
+        ({"ArnNotLike": {"aws:PrincipalArn": f"arn:aws:iam::{PRODUCTION}:user/a*"}}, "ok"),
+        ({"Bool": {"aws:PrincipalIsAWSService": "false"}}, "UnauthorizedOperation"),
+        ({"StringEquals": {"aws:RequestedRegion": "eu-central-1"}}, "ok"),
+        ({"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}, "UnauthorizedOperation"),
+        ({"Null": {"aws:TokenIssueTime": "false"}}, "ok"),
+    ],
+)
+def test_conditions_of_a_deny_are_evaluated(root, condition, answer):
+    alice = root.user("alice", policy({}, {"Effect": "Deny", "Action": "ec2:*", "Condition": condition}))
+    assert code_of(alice.elsewhere(ip="198.51.100.7").client("ec2").describe_instances) == answer
+
+
+def test_a_policy_on_instance_tags_tells_instances_apart(root):
+    ec2 = root.client("ec2")
+    ids = {}
+    for name in ("prod", "dev"):
+        tags = [{"ResourceType": "instance", "Tags": [{"Key": "stage", "Value": name}]}]
+        made = ec2.run_instances(ImageId="ami-0abcdef1234567890", MinCount=1, MaxCount=1, TagSpecifications=tags)
+        ids[name] = made["Instances"][0]["InstanceId"]
+    limited = policy({"Action": "ec2:StopInstances", "Condition": {"StringEquals": {"aws:ResourceTag/stage": "dev"}}})
+    alice = root.user("alice", limited).client("ec2")
+    assert code_of(alice.stop_instances, InstanceIds=[ids["dev"]]) == "ok"
+    assert code_of(alice.stop_instances, InstanceIds=[ids["prod"]]) == "UnauthorizedOperation"
+    assert code_of(alice.stop_instances, InstanceIds=[ids["dev"], ids["prod"]]) == "UnauthorizedOperation"
+
+
+def test_an_export_needs_the_instance_and_the_task(root):
+    instance = root.client("ec2").run_instances(ImageId="ami-0abcdef1234567890", MinCount=1, MaxCount=1)["Instances"][
+        0
+    ]["InstanceId"]
+    ask = {"InstanceId": instance, "TargetEnvironment": "vmware", "ExportToS3Task": {"S3Bucket": "b"}}
+    only_instance = root.user("one", policy({"Resource": "arn:aws:ec2:*:*:instance/*"})).client("ec2")
+    assert code_of(only_instance.create_instance_export_task, **ask) == "UnauthorizedOperation"
+    both = ["arn:aws:ec2:*:*:instance/*", "arn:aws:ec2:*:*:export-instance-task/*"]
+    allowed = root.user("two", policy({"Resource": both})).client("ec2")
+    assert code_of(allowed.create_instance_export_task, **ask) != "UnauthorizedOperation"
+
+
+def test_a_denial_can_be_decoded(root):
+    alice = root.user("alice", policy({"Action": "sts:*"}))
+    with pytest.raises(alice.client("ec2").exceptions.ClientError) as refused:
+        alice.client("ec2").describe_instances()
+    encoded = refused.value.response["Error"]["Message"].rpartition(": ")[2]
+    decoded = json.loads(alice.client("sts").decode_authorization_message(EncodedMessage=encoded)["DecodedMessage"])
+    assert decoded["context"]["action"] == "ec2:DescribeInstances"
+    assert decoded["explicitDeny"] is False
+
+
+class TestRoles:
+    def test_only_who_is_trusted_may_assume(self, root):
+        alice, mallory = root.user("alice", policy({})), root.user("mallory", policy({}))
+        arn = root.role("build", trust({"AWS": f"arn:aws:iam::{PRODUCTION}:user/alice"}), policy({}))
+        assert code_of(alice.client("sts").assume_role, RoleArn=arn, RoleSessionName="x1") == "ok"
+        assert code_of(mallory.client("sts").assume_role, RoleArn=arn, RoleSessionName="x1") == "AccessDenied"
+
+    def test_trust_in_the_account_leaves_it_to_the_callers_own_policies(self, root):
+        arn = root.role("build", trust({"AWS": f"arn:aws:iam::{PRODUCTION}:root"}), policy({}))
+        assert (
+            code_of(root.user("nobody").client("sts").assume_role, RoleArn=arn, RoleSessionName="x1") == "AccessDenied"
+        )
+        may = root.user("may", policy({"Action": "sts:AssumeRole", "Resource": arn}))
+        assert code_of(may.client("sts").assume_role, RoleArn=arn, RoleSessionName="x1") == "ok"
+
+    def test_named_in_the_trust_policy_of_the_own_account_is_enough(self, root):
+        nobody = root.user("nobody")
+        arn = root.role("build", trust({"AWS": f"arn:aws:iam::{PRODUCTION}:user/nobody"}), policy({}))
+        assert code_of(nobody.client("sts").assume_role, RoleArn=arn, RoleSessionName="x1") == "ok"
+
+    def test_another_account_needs_both_sides(self, root, lab):
+        stranger = As(lab, lab.root_key(FOREIGN))
+        arn = root.role("open", trust({"AWS": FOREIGN}), policy({}))
+        may, may_not = stranger.user("may", policy({})), stranger.user("maynot")
+        session = may.assume(arn)
+        assert session.client("sts").get_caller_identity()["Account"] == PRODUCTION
+        assert code_of(may_not.client("sts").assume_role, RoleArn=arn, RoleSessionName="x1") == "AccessDenied"
+
+    def test_the_external_id_must_be_right(self, root, lab):
+        partner = As(lab, lab.root_key(FOREIGN)).user("may", policy({})).client("sts")
+        arn = root.role("open", trust({"AWS": FOREIGN}, StringEquals={"sts:ExternalId": "s3cret"}), policy({}))
+        assert code_of(partner.assume_role, RoleArn=arn, RoleSessionName="x1") == "AccessDenied"
+        assert code_of(partner.assume_role, RoleArn=arn, RoleSessionName="x1", ExternalId="wrong") == "AccessDenied"
+        assert code_of(partner.assume_role, RoleArn=arn, RoleSessionName="x1", ExternalId="s3cret") == "ok"
+
+    def test_a_role_that_is_not_there_and_the_root_user_are_refused(self, root):
+        alice = root.user("alice", policy({}))
+        missing = f"arn:aws:iam::{PRODUCTION}:role/none"
+        assert code_of(alice.client("sts").assume_role, RoleArn=missing, RoleSessionName="x1") == "AccessDenied"
+        arn = root.role("build", trust({"AWS": PRODUCTION}), policy({}))
+        assert code_of(root.client("sts").assume_role, RoleArn=arn, RoleSessionName="x1") == "AccessDenied"
+
+    def test_source_identity_is_kept_along_a_chain_and_cannot_be_changed(self, root):
+        second = root.role("second", trust({"AWS": PRODUCTION}), policy({}))
+        first = root.role("first", trust({"AWS": PRODUCTION}), policy({}))
+        alice = root.user("alice", policy({}))
+        one = alice.assume(first, SourceIdentity="alice@example.com")
+        answer = one.client("sts").assume_role(RoleArn=second, RoleSessionName="x1")
+        assert answer["SourceIdentity"] == "alice@example.com"
+        other = {"RoleArn": second, "RoleSessionName": "x1", "SourceIdentity": "bob@example.com"}
+        assert code_of(one.client("sts").assume_role, **other) == "AccessDenied"
+
+    def test_a_session_policy_limits_the_session(self, root):
+        arn = root.role("build", trust({"AWS": PRODUCTION}), policy({}))
+        small = root.user("alice", policy({})).assume(arn, Policy=policy({"Action": "iam:*"}))
+        assert code_of(small.client("iam").list_users) == "ok"
+        assert code_of(small.client("ec2").describe_instances) == "UnauthorizedOperation"
+
+    def test_a_session_ends_by_the_labs_clock(self, root, lab):
+        arn = root.role("build", trust({"AWS": PRODUCTION}), policy({}))
+        session = root.user("alice", policy({})).assume(arn, DurationSeconds=900)
+        assert code_of(session.client("iam").list_users) == "ok"
+        lab.shift(timedelta(seconds=901))
+        assert code_of(session.client("iam").list_users) == "ExpiredToken"
+        assert code_of(session.client("s3").list_buckets) == "ExpiredToken"
+        assert code_of(session.client("ec2").describe_instances) == "RequestExpired"
+        assert code_of(session.client("cloudtrail").describe_trails) == "ExpiredTokenException"
+
+    def test_longer_than_the_role_allows_is_refused(self, root):
+        arn = root.role("build", trust({"AWS": PRODUCTION}), policy({}), MaxSessionDuration=3600)
+        sts = root.user("alice", policy({})).client("sts")
+        assert code_of(sts.assume_role, RoleArn=arn, RoleSessionName="x1", DurationSeconds=7200) == "ValidationError"
+
+    def test_sessions_of_a_deleted_role_are_refused_even_when_one_of_its_name_is_made(self, root):
+        arn = root.role("build", trust({"AWS": PRODUCTION}), policy({}))
+        session = root.user("alice", policy({})).assume(arn)
+        iam = root.client("iam")
+        iam.delete_role_policy(RoleName="build", PolicyName="given")
+        iam.delete_role(RoleName="build")
+        assert code_of(session.client("sts").get_caller_identity) == "InvalidClientTokenId"
+        root.role("build", trust({"AWS": PRODUCTION}), policy({}))
+        assert code_of(session.client("sts").get_caller_identity) == "InvalidClientTokenId"
+
+    def test_a_token_that_belongs_to_another_session_is_refused(self, root, lab):
+        arn = root.role("build", trust({"AWS": PRODUCTION}), policy({}))
+        alice = root.user("alice", policy({}))
+        one, two = alice.assume(arn, "one"), alice.assume(arn, "two")
+        mixed = As(lab, Key(one.key.access_key_id, one.key.secret_access_key, two.key.session_token))
+        assert code_of(mixed.client("iam").list_users) == "InvalidClientTokenId"
+
+    def test_a_session_token_outlives_the_key_and_dies_with_a_denied_user(self, root, lab):
+        alice = root.user("alice", policy({}))
+        made = alice.client("sts").get_session_token()["Credentials"]
+        session = As(lab, Key(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"]))
+        iam = root.client("iam")
+        iam.update_access_key(UserName="alice", AccessKeyId=alice.key.access_key_id, Status="Inactive")
+        assert code_of(session.client("ec2").describe_instances) == "ok"
+        iam.put_user_policy(UserName="alice", PolicyName="deny", PolicyDocument=policy({"Effect": "Deny"}))
+        assert code_of(session.client("ec2").describe_instances) == "UnauthorizedOperation"
+
+    def test_a_federated_user_may_do_what_both_its_policy_and_the_user_allow(self, root, lab):
+        alice = root.user("alice", policy({}))
+
+        def federate(**more):
+            made = alice.client("sts").get_federation_token(Name="guest", **more)["Credentials"]
+            return As(lab, Key(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"]))
+
+        assert code_of(federate().client("ec2").describe_instances) == "UnauthorizedOperation"
+        limited = federate(Policy=policy({"Action": "ec2:*"}))
+        assert code_of(limited.client("ec2").describe_instances) == "ok"
+        assert limited.client("sts").get_caller_identity()["Arn"] == f"arn:aws:sts::{PRODUCTION}:federated-user/guest"
+
+
+class TestOrganization:
+    @pytest.fixture
+    def organization(self, lab):
+        return As(lab, lab.root_key(MANAGEMENT)).client("organizations")
+
+    @pytest.fixture
+    def member(self, organization, lab):
+        organization.create_organization(FeatureSet="ALL")
+        made = organization.create_account(Email="prod@example.com", AccountName="production")
+        return As(lab, lab.root_key(made["CreateAccountStatus"]["AccountId"]))
+
+    def _guard(self, organization, target, document):
+        made = organization.create_policy(
+            Name="guard", Description="-", Type="SERVICE_CONTROL_POLICY", Content=document
+        )
+        organization.attach_policy(PolicyId=made["Policy"]["PolicySummary"]["Id"], TargetId=target)
+
+    def test_an_scp_denies_in_a_member_account_the_root_user_too(self, organization, member):
+        account = member.client("sts").get_caller_identity()["Account"]
+        alice = member.user("alice", policy({}))
+        assert code_of(alice.client("ec2").describe_instances) == "ok"
+        self._guard(organization, account, policy({"Effect": "Deny", "Action": "ec2:*"}))
+        assert code_of(alice.client("ec2").describe_instances) == "UnauthorizedOperation"
+        assert code_of(member.client("ec2").describe_instances) == "UnauthorizedOperation"
+        assert code_of(alice.client("iam").list_users) == "ok"
+
+    def test_an_scp_at_the_root_does_not_bind_the_management_account(self, organization, member, lab):
+        top = organization.list_roots()["Roots"][0]["Id"]
+        self._guard(organization, top, policy({"Effect": "Deny", "Action": "ec2:*"}))
+        assert code_of(member.client("ec2").describe_instances) == "UnauthorizedOperation"
+        assert code_of(As(lab, lab.root_key(MANAGEMENT)).client("ec2").describe_instances) == "ok"
+
+    def test_every_level_must_allow(self, organization, member):
+        top = organization.list_roots()["Roots"][0]["Id"]
+        account = member.client("sts").get_caller_identity()["Account"]
+        unit = organization.create_organizational_unit(ParentId=top, Name="workloads")["OrganizationalUnit"]["Id"]
+        organization.move_account(AccountId=account, SourceParentId=top, DestinationParentId=unit)
+        assert code_of(member.client("ec2").describe_instances) == "ok"
+        organization.detach_policy(PolicyId="p-FullAWSAccess", TargetId=unit)
+        assert code_of(member.client("ec2").describe_instances) == "UnauthorizedOperation"
+
+    def test_the_organisation_of_the_caller_is_a_condition_key(self, organization, member):
+        own = organization.describe_organization()["Organization"]["Id"]
+        inside = policy({}, {"Effect": "Deny", "Condition": {"StringNotEquals": {"aws:PrincipalOrgID": own}}})
+        outside = policy(
+            {}, {"Effect": "Deny", "Condition": {"StringNotEquals": {"aws:PrincipalOrgID": "o-other00000"}}}
+        )
+        assert code_of(member.user("in", inside).client("ec2").describe_instances) == "ok"
+        assert code_of(member.user("out", outside).client("ec2").describe_instances) == "UnauthorizedOperation"
+
+    def test_a_malformed_scp_is_no_reason_to_let_somebody_in(self, organization, member):
+        account = member.client("sts").get_caller_identity()["Account"]
+        made = code_of(self._guard, organization, account, "{not json")
+        assert made == "MalformedPolicyDocumentException"
+        assert code_of(member.client("ec2").describe_instances) == "ok"
+
+
+class TestPresigned:
+    @pytest.fixture(params=["us-east-1", "eu-central-1"], ids=["signature v2", "signature v4"])
+    def url(self, root, request):
+        s3 = root.client("s3")
+        s3.create_bucket(Bucket="exports")
+        s3.put_object(Bucket="exports", Key="vm image/ü.ova", Body=b"disk")
+        self.alice = root.user("alice", policy({}))
+        there = self.alice.elsewhere(region=request.param).client("s3")
+        return there.generate_presigned_url(
+            "get_object", Params={"Bucket": "exports", "Key": "vm image/ü.ova"}, ExpiresIn=600
+        )
+
+    def test_it_works_until_it_expires_by_the_labs_clock(self, url, lab):
+        assert httpx.get(url).content == b"disk"
+        lab.shift(timedelta(seconds=601))
+        late = httpx.get(url)
+        assert (late.status_code, "Request has expired" in late.text) == (403, True)
+
+    def test_it_dies_with_the_signers_key(self, url, root):
+        root.client("iam").update_access_key(
+            UserName="alice", AccessKeyId=self.alice.key.access_key_id, Status="Inactive"
+        )
+        assert "InvalidAccessKeyId" in httpx.get(url).text
+
+    def test_it_is_for_the_signed_object_only(self, url):
+        assert "SignatureDoesNotMatch" in httpx.get(url.replace("vm%20image", "other")).text
+
+    def test_one_made_while_the_lab_is_ahead_lasts_as_long(self, root, lab, eventually):
+        lab.shift(timedelta(days=3))
+        s3 = root.elsewhere(region="eu-central-1").client("s3")
+        root.client("s3").create_bucket(Bucket="exports")
+        root.client("s3").put_object(Bucket="exports", Key="k", Body=b"disk")
+        asked = {"Params": {"Bucket": "exports", "Key": "k"}, "ExpiresIn": 600}
+
+        def working():  # a signature's time has whole seconds: one from before the move is one of before
+            made = s3.generate_presigned_url("get_object", **asked)
+            return made if httpx.get(made).status_code == 200 else None
+
+        made = eventually(working)
+        lab.shift(timedelta(seconds=601))
+        assert httpx.get(made).status_code == 403
+
+
+def test_unsigned_requests_do_not_get_past_the_door_of_anything_but_s3(lab):
+    unsigned = boto3.client(
+        "iam", endpoint_url=lab.endpoint, region_name="us-east-1", config=Config(signature_version=UNSIGNED)
+    )
+    assert code_of(unsigned.list_users) == "MissingAuthenticationToken"
+
+
+def test_a_header_of_the_client_does_not_choose_the_account(root):
+    iam = root.client("iam")
+    iam.meta.events.register(
+        "before-sign.iam", lambda request, **_: request.headers.add_header("x-moto-account-id", FOREIGN)
+    )
+    iam.create_user(UserName="alice")
+    assert root.client("iam").get_user(UserName="alice")["User"]["Arn"] == f"arn:aws:iam::{PRODUCTION}:user/alice"
+
+
+def test_a_key_tells_its_account(root):
+    alice = root.user("alice", json.dumps(ADMIN))
+    assert root.client("sts").get_access_key_info(AccessKeyId=alice.key.access_key_id)["Account"] == PRODUCTION
+    assert code_of(root.client("sts").get_access_key_info, AccessKeyId="AKIAEXAMPLEEXAMPLE00") == "ValidationError"
