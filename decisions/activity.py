@@ -22,6 +22,8 @@ class LogRecord(Frozen):
     principal_type: str | None = None
     principal_arn: str | None = None
     principal_id: str | None = None
+    user_name: str | None = None
+    """userIdentity.userName; for SAML and web identities what the provider calls the person."""
     issuer_arn: str | None = None
     access_key_id: str | None = None
     source_identity: str | None = None
@@ -31,7 +33,9 @@ class LogRecord(Frozen):
     error_message: str | None = None
     read_only: bool | None = None
     request_parameters: dict[str, Any] = Field(default_factory=dict)
+    """As CloudTrail wrote them; `decisions.parameters.normalise` gives both styles of EC2 one shape."""
     response_elements: dict[str, Any] = Field(default_factory=dict)
+    """Likewise, without session tokens."""
     resources: tuple[str, ...] = ()
     additional: dict[str, Any] = Field(default_factory=dict)
     """CloudTrail's additionalEventData, or the access log's own fields."""

@@ -48,6 +48,8 @@ class ExportEvent(Frozen):
     issuer_arn: str | None = None
     """The role behind a session."""
     source_identity: str | None = None
+    invoked_by: str | None = None
+    """The AWS service that called for the principal."""
     access_key_id: str | None = None
     source_address: str | None = None
     user_agent: str | None = None
@@ -73,8 +75,19 @@ class ExportEvent(Frozen):
     warnings: tuple[str, ...] = ()
     """What looked wrong while decoding (ambiguous map string, refused value)."""
 
+    @property
+    def key_prefix(self) -> str | None:
+        """What the object's key starts with: `{prefix}{task id}`, for store tasks `{prefix}{image id}`; None if not told.
 
-TaskState = Literal["active", "cancelling", "cancelled", "completed", "deleting", "deleted", "InProgress", "Completed", "Failed"]
+        The ending is EC2's choice (`.ova` is the container, `.vmdk` the disk format): list, do not guess.
+        """
+        last = self.image_id if self.api is ExportApi.STORE else self.task_id
+        return f"{self.prefix or ''}{last}" if last else None
+
+
+TaskState = Literal[
+    "active", "cancelling", "cancelled", "completed", "deleting", "deleted", "InProgress", "Completed", "Failed"
+]
 
 
 class ExportTask(Frozen):
