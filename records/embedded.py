@@ -38,8 +38,12 @@ PORT = 5432
 """Names the socket only; nothing listens on TCP."""
 START_SECONDS = 60.0
 SOCKET_PATH = re.compile(r"[A-Za-z0-9_./-]{1,85}")
-"""A socket's whole path must stay under 104 bytes, and pg_ctl hands its folder to a shell."""
-OPTIONS = "-c listen_addresses='' -c unix_socket_permissions=0700 -c max_connections=200"
+"""A socket's whole path must stay under 104 bytes, and its folder is read as one of a list."""
+OPTIONS = ("-c", "listen_addresses=", "-c", "unix_socket_permissions=0700", "-c", "max_connections=200")
+
+
+_started_here: list[subprocess.Popen[bytes]] = []
+"""Servers that are our children and outlive us; kept, so that Python does not warn of them."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +80,12 @@ class _Place:
 
     @property
     def run(self) -> Path:
-        """Socket and log."""
+        """The socket."""
         return self.home / "run"
 
     @property
     def log(self) -> Path:
-        return self.run / "postgres.log"
+        return self.home / "postgres.log"
 
     def own(self, folder: Path) -> None:
         """Make a folder that only the server's account may enter."""
@@ -227,19 +231,27 @@ def _socket_dir(place: _Place) -> Path:
 
 
 def _started(place: _Place, binaries: Binaries, socket_dir: Path) -> Path:
+    """Start the server itself, not through pg_ctl, which hands paths to a shell; wait until it answers."""
     place.own(place.run)
-    options = f"{OPTIONS} -k {socket_dir}"
-    pg_ctl = (binaries.folder / "pg_ctl", "-D", place.data, "-l", place.log, "-w", "-t", str(int(START_SECONDS)))
+    place.log.touch(mode=0o600)
+    _started_here[:] = [server for server in _started_here if server.poll() is None]
+    command = [binaries.folder / "postgres", "-D", place.data, "-k", socket_dir, *OPTIONS]
     end = time.monotonic() + START_SECONDS
     while True:
-        before = place.log.stat().st_size if place.log.exists() else 0
-        done = place.account.run(*pg_ctl, "-o", options, "start", timeout=START_SECONDS + 10)
-        if done.returncode == 0:
-            return socket_dir
+        with place.log.open("ab") as log:
+            before = log.tell()
+            server = place.account.begin(*command, log=log)
+        while server.poll() is None:
+            if _answers(socket_dir):
+                _started_here.append(server)
+                return socket_dir
+            if time.monotonic() > end:
+                raise NoPostgres(f"PostgreSQL (pid {server.pid}) does not answer; its log: {place.log}")
+            time.sleep(0.02)
         said = _tail(place, before)
         # Backends of a killed server hold its shared memory until they notice.
         if "pre-existing shared memory block" not in said or time.monotonic() > end:
-            raise NoPostgres(f"PostgreSQL did not start: {done.stdout.strip()[-500:]}\n{said[-1500:]}")
+            raise NoPostgres(f"PostgreSQL did not start: {said[-1500:]}")
         time.sleep(0.1)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 OLDEST = 14
 """The oldest major version that Prefect and we are run on."""
@@ -31,18 +31,19 @@ class Account:
     subprocess_options: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, *command: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        """Run a program as this account, from `/`, without any PG* variable of the caller's."""
+        """Run a program to its end; its standard output and error are both in `stdout`."""
+        return subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout, check=False, **self._options()
+        )  # fmt: skip
+
+    def begin(self, *command: str | Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        """Begin a program in a session of its own: neither our terminal nor our end stops it."""
+        return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        """From `/` and without the caller's PG* variables and locale."""
         env = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "LC_"))} | {"LC_ALL": "C"}
-        # Files, not pipes: the server that pg_ctl leaves behind would hold a pipe open for ever.
-        with tempfile.TemporaryFile("w+") as out:
-            done = subprocess.run(
-                [str(part) for part in command],
-                env=env, cwd="/", stdin=subprocess.DEVNULL, stdout=out, stderr=out, text=True, timeout=timeout,
-                check=False, **self.subprocess_options,
-            )  # fmt: skip
-            out.seek(0)
-            done.stdout = out.read()
-        return done
+        return {"env": env, "cwd": "/", "stdin": subprocess.DEVNULL, **self.subprocess_options}
 
 
 @dataclass(frozen=True)
