@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lab import caller as callers
-from lab import clock, trail, trail_s3
+from lab import clock, trail, trail_record, trail_s3
 from lab.caller import Caller
 from lab.install import replace
 from lab.wire import Answer, Call, read_answer
@@ -113,7 +113,7 @@ def record(call: Call, caller: Caller, answer: Answer, at: datetime) -> None:
     if call.service != "s3" or not call.params.get("Bucket"):
         return
     failed = answer.status >= 400
-    code = answer.error_code or ((read_answer(call, answer).get("Error") or {}).get("Code") if failed else None)
+    code, _ = trail_record.error_of(call, answer, read_answer(call, answer))
     uri = str(call.environ.get("RAW_URI") or "-")
     common: dict[str, Any] = {
         "requester": requester(caller),

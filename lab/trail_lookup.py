@@ -42,7 +42,8 @@ def _lookup_events(self: Any) -> str:
         raise AwsError("InvalidMaxResultsException", "A number of events between 1 and 50 can be asked for.")
     account = str(callers.current().account)
     before = _after_token(asked)
-    found = [e for e in _in_range(account, self.region, asked) if _matches(e, asked.get("LookupAttributes") or [])]
+    attributes = _attributes(asked)
+    found = [e for e in _in_range(account, self.region, asked) if _matches(e, attributes)]
     found.sort(key=lambda e: (e.at, e.number), reverse=True)
     rest = [e for e in found if before is None or (e.at.timestamp(), e.number) < before]
     answer: dict[str, Any] = {"Events": [_event(entry) for entry in rest[:limit]]}
@@ -66,11 +67,15 @@ def _moment(value: float | None) -> datetime | None:
     return None if value is None else datetime.fromtimestamp(float(value), UTC)
 
 
+def _attributes(asked: dict[str, Any]) -> list[dict[str, str]]:
+    found = list(asked.get("LookupAttributes") or [])
+    if len(found) > 1 or any(a.get("AttributeKey") not in ATTRIBUTES for a in found):
+        text = f"One attribute of {', '.join(ATTRIBUTES)} can be asked for."
+        raise AwsError("InvalidLookupAttributesException", text)
+    return found
+
+
 def _matches(entry: Entry, attributes: list[dict[str, str]]) -> bool:
-    if len(attributes) > 1 or any(a.get("AttributeKey") not in ATTRIBUTES for a in attributes):
-        raise AwsError(
-            "InvalidLookupAttributesException", f"One attribute of {', '.join(ATTRIBUTES)} can be asked for."
-        )
     return all(a["AttributeValue"] in _values(entry, a["AttributeKey"]) for a in attributes)
 
 

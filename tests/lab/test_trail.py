@@ -1,0 +1,455 @@
+"""What was done can be found afterwards: LookupEvents, files in AWS's layout, data events and access logs where switched on."""
+
+import gzip
+import json
+import re
+import shlex
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lab.caller import canonical_id
+from tests.lab.aws import FOREIGN, MANAGEMENT, PRODUCTION, As, code_of, policy, trust
+
+NAME = re.compile(r"(\d{12})_CloudTrail_([a-z0-9-]+)_\d{8}T\d{4}Z_[A-Za-z0-9]{16}\.json\.gz")
+
+
+def lookup(who, **attribute):
+    asked = [{"AttributeKey": key, "AttributeValue": value} for key, value in attribute.items()]
+    return who.client("cloudtrail").lookup_events(LookupAttributes=asked)["Events"]
+
+
+def record_of(who, name):
+    found = lookup(who, EventName=name)
+    return json.loads(found[0]["CloudTrailEvent"]) if found else None
+
+
+def on_disk(lab, folder="cloudtrail"):
+    """Every record in the files of one folder that this test's lab wrote, in the order in which they happened."""
+    lab.deliver()
+    order = [e["eventID"] for e in lab.events() if "eventID" in e]
+    records = []
+    for path in (lab.directory / folder).rglob("*.json.gz"):
+        assert NAME.fullmatch(path.name), path
+        records += json.loads(gzip.decompress(path.read_bytes()))["Records"]
+    return sorted((r for r in records if r["eventID"] in order), key=lambda r: order.index(r["eventID"]))
+
+
+@pytest.fixture
+def instance(root):
+    made = root.client("ec2").run_instances(ImageId="ami-0abcdef1234567890", MinCount=1, MaxCount=1)
+    return made["Instances"][0]["InstanceId"]
+
+
+class TestLookup:
+    @pytest.mark.parametrize(
+        ("service", "call", "asked"),
+        [
+            ("iam", "create_user", {"UserName": "bob"}),
+            ("ec2", "create_security_group", {"GroupName": "g", "Description": "d"}),
+            ("s3", "create_bucket", {"Bucket": "bucket-one"}),
+            ("cloudtrail", "describe_trails", {}),
+            ("lambda", "list_functions", {}),
+        ],
+    )
+    def test_every_protocols_call_is_found_by_its_request_id(self, root, service, call, asked):
+        answer = getattr(root.client(service), call)(**asked)
+        name = {"describe_trails": "DescribeTrails"}.get(call, "".join(p.title() for p in call.split("_")))
+        assert record_of(root, name)["requestID"] == answer["ResponseMetadata"]["RequestId"]
+
+    def test_a_refused_call_is_recorded_with_the_id_that_the_caller_got(self, root):
+        alice = root.user("alice", policy({"Action": "iam:*"})).client("ec2")
+        with pytest.raises(alice.exceptions.ClientError) as refused:
+            alice.describe_instances()
+        made = record_of(root, "DescribeInstances")
+        assert made["requestID"] == refused.value.response["ResponseMetadata"]["RequestId"]
+        assert made["errorCode"] == "Client.UnauthorizedOperation"
+        assert made["errorMessage"].startswith("You are not authorized")
+
+    def test_the_attributes_find_what_they_name(self, root):
+        alice = root.user("alice", policy({}))
+        alice.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument=trust({"AWS": PRODUCTION}))
+        by = {
+            "Username": "alice",
+            "AccessKeyId": alice.key.access_key_id,
+            "EventName": "CreateRole",
+            "EventSource": "iam.amazonaws.com",
+            "ResourceName": "r",
+            "ReadOnly": "false",
+        }
+        for key, value in by.items():
+            names = [e["EventName"] for e in lookup(root, **{key: value})]
+            assert "CreateRole" in names, key
+        assert lookup(root, Username="nobody") == []
+
+    def test_two_attributes_are_refused_as_aws_does(self, root):
+        both = [
+            {"AttributeKey": "Username", "AttributeValue": "x"},
+            {"AttributeKey": "EventName", "AttributeValue": "y"},
+        ]
+        assert (
+            code_of(root.client("cloudtrail").lookup_events, LookupAttributes=both)
+            == "InvalidLookupAttributesException"
+        )
+
+    def test_pages_are_whole_and_newest_first_while_more_happens(self, root):
+        sts = root.client("sts")
+        for _ in range(60):
+            sts.get_caller_identity()
+        trail = root.client("cloudtrail")
+        first = trail.lookup_events(
+            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "GetCallerIdentity"}]
+        )
+        assert len(first["Events"]) == 50
+        sts.get_caller_identity()
+        asked = {"LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": "GetCallerIdentity"}]}
+        second = trail.lookup_events(**asked, NextToken=first["NextToken"])
+        events = first["Events"] + second["Events"]
+        assert len({e["EventId"] for e in events}) == 60
+        assert [e["EventTime"] for e in events] == sorted((e["EventTime"] for e in events), reverse=True)
+        assert code_of(trail.lookup_events, NextToken=first["NextToken"]) == "InvalidNextTokenException"
+
+    def test_times_select_and_ninety_days_are_the_end(self, root, lab):
+        lab.shift(timedelta(days=-100))
+        root.client("iam").create_user(UserName="ancient")
+        lab.shift(timedelta(days=40))
+        root.client("iam").create_user(UserName="old")
+        lab.set_offset(timedelta())
+        root.client("iam").create_user(UserName="new")
+        names = [
+            json.loads(e["CloudTrailEvent"])["requestParameters"]["userName"]
+            for e in lookup(root, EventName="CreateUser")
+        ]
+        assert names == ["new", "old"]
+        events = root.client("cloudtrail").lookup_events(
+            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "CreateUser"}],
+            StartTime=lab.now() - timedelta(days=70),
+            EndTime=lab.now() - timedelta(days=50),
+        )["Events"]
+        assert [e["Resources"][0]["ResourceName"] for e in events] == ["old"]
+
+    def test_one_region_and_one_account_at_a_time(self, root, lab, instance):
+        root.elsewhere(region="eu-central-1").client("ec2").create_key_pair(KeyName="there")
+        assert lookup(root, EventName="CreateKeyPair") == []
+        assert len(lookup(root.elsewhere(region="eu-central-1"), EventName="CreateKeyPair")) == 1
+        assert lookup(As(lab, lab.root_key(FOREIGN)), EventName="RunInstances") == []
+
+
+class TestShape:
+    def test_a_role_session_names_its_issuer_and_where_it_came_from(self, root):
+        arn = root.role("build", trust({"AWS": PRODUCTION}), policy({}))
+        session = root.user("alice", policy({})).assume(arn, "job-7", SourceIdentity="alice@example.com")
+        session.elsewhere(ip="198.51.100.7", agent="aws-cli/2.0 test").client("ec2").describe_volumes()
+        made = record_of(root, "DescribeVolumes")
+        identity = made["userIdentity"]
+        assert identity["type"] == "AssumedRole"
+        assert identity["arn"] == f"arn:aws:sts::{PRODUCTION}:assumed-role/build/job-7"
+        assert identity["sessionContext"]["sessionIssuer"]["arn"] == arn
+        assert identity["sessionContext"]["sourceIdentity"] == "alice@example.com"
+        assert identity["accessKeyId"] == session.key.access_key_id
+        assert identity["principalId"] == identity["sessionContext"]["sessionIssuer"]["principalId"] + ":job-7"
+        assert made["sourceIPAddress"] == "198.51.100.7"
+        assert made["userAgent"].startswith("aws-cli/2.0 test")
+        assert made["readOnly"] is True
+
+    def test_the_instance_export_is_written_in_lower_camel(self, root, instance):
+        ask = {"S3Bucket": "b", "S3Prefix": "vm/", "DiskImageFormat": "VMDK", "ContainerFormat": "ova"}
+        code_of(
+            root.client("ec2").create_instance_export_task,
+            InstanceId=instance,
+            TargetEnvironment="vmware",
+            ExportToS3Task=ask,
+            Description="CHG-1234",
+        )
+        assert record_of(root, "CreateInstanceExportTask")["requestParameters"] == {
+            "instanceId": instance,
+            "targetEnvironment": "vmware",
+            "description": "CHG-1234",
+            "exportToS3": {"s3Bucket": "b", "s3Prefix": "vm/", "diskImageFormat": "VMDK", "containerFormat": "ova"},
+        }
+
+    def test_the_image_exports_are_written_wrapped(self, root):
+        ec2 = root.client("ec2")
+        code_of(
+            ec2.export_image,
+            ImageId="ami-1",
+            DiskImageFormat="VMDK",
+            S3ExportLocation={"S3Bucket": "b", "S3Prefix": "p/"},
+        )
+        code_of(ec2.create_store_image_task, ImageId="ami-1", Bucket="b")
+        export = record_of(root, "ExportImage")["requestParameters"]["ExportImageRequest"]
+        assert export.pop("ClientToken")
+        assert export == {
+            "ImageId": "ami-1",
+            "DiskImageFormat": "VMDK",
+            "S3ExportLocation": {"S3Bucket": "b", "S3Prefix": "p/"},
+        }
+        store = record_of(root, "CreateStoreImageTask")["requestParameters"]
+        assert store == {"CreateStoreImageTaskRequest": {"ImageId": "ami-1", "Bucket": "b"}}
+
+    def test_sharing_a_snapshot_is_written_as_real_records_are(self, root):
+        ec2 = root.client("ec2")
+        volume = ec2.create_volume(AvailabilityZone="us-east-1a", Size=1)["VolumeId"]
+        snapshot = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+        ec2.modify_snapshot_attribute(
+            SnapshotId=snapshot, Attribute="createVolumePermission", OperationType="add", UserIds=[FOREIGN]
+        )
+        ec2.modify_snapshot_attribute(SnapshotId=snapshot, CreateVolumePermission={"Add": [{"UserId": "123837392027"}]})
+        made = record_of(root, "ModifySnapshotAttribute")
+        assert made["requestParameters"]["createVolumePermission"] == {"add": {"items": [{"userId": "123837392027"}]}}
+        assert made["requestParameters"]["attributeType"] == "CREATE_VOLUME_PERMISSION"
+        assert made["responseElements"] == {"requestId": made["requestID"], "_return": True}
+
+    def test_secrets_are_never_written(self, root):
+        alice = root.user("alice", policy({}))
+        root.client("iam").create_login_profile(UserName="alice", Password="correct-horse")
+        arn = root.role("build", trust({"AWS": PRODUCTION}), policy({}))
+        session = alice.assume(arn)
+        everything = json.dumps(root.lab.events())
+        for secret in (alice.key.secret_access_key, session.key.secret_access_key, "correct-horse"):
+            assert secret not in everything
+        assert (
+            record_of(root, "CreateAccessKey")["responseElements"]["accessKey"]["accessKeyId"]
+            == alice.key.access_key_id
+        )
+
+    def test_the_key_of_a_session_leads_back_to_who_assumed_it(self, root, lab):
+        arn = root.role("open", trust({"AWS": FOREIGN}), policy({}))
+        stranger = As(lab, lab.root_key(FOREIGN)).user("may", policy({}))
+        session = stranger.assume(arn, "visit")
+        theirs, ours = record_of(As(lab, lab.root_key(FOREIGN)), "AssumeRole"), record_of(root, "AssumeRole")
+        assert ours["responseElements"]["credentials"]["accessKeyId"] == session.key.access_key_id
+        assert ours["userIdentity"] == {
+            "type": "AWSAccount",
+            "principalId": theirs["userIdentity"]["principalId"],
+            "accountId": FOREIGN,
+        }
+        assert theirs["userIdentity"]["accessKeyId"] == stranger.key.access_key_id
+        assert theirs["sharedEventID"] == ours["sharedEventID"]
+        assert theirs["eventID"] != ours["eventID"]
+        assert (theirs["recipientAccountId"], ours["recipientAccountId"]) == (FOREIGN, PRODUCTION)
+
+    def test_a_refused_assume_role_tells_no_parameters(self, root):
+        alice = root.user("alice", policy({}))
+        arn = root.role("closed", trust({"AWS": FOREIGN}), policy({}))
+        code_of(alice.client("sts").assume_role, RoleArn=arn, RoleSessionName="x1")
+        made = record_of(root, "AssumeRole")
+        assert (made["errorCode"], made["requestParameters"]) == ("AccessDenied", None)
+        assert arn in made["errorMessage"]
+
+    def test_a_bucket_policy_is_written_with_what_it_says(self, root):
+        s3 = root.client("s3")
+        s3.create_bucket(Bucket="exports")
+        document = json.loads(
+            policy({"Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::exports/*"})
+        )
+        s3.delete_public_access_block(Bucket="exports")
+        s3.put_bucket_policy(Bucket="exports", Policy=json.dumps(document))
+        s3.put_public_access_block(
+            Bucket="exports", PublicAccessBlockConfiguration={"BlockPublicAcls": True, "IgnorePublicAcls": True}
+        )
+        asked = record_of(root, "PutBucketPolicy")["requestParameters"]
+        assert (asked["bucketName"], asked["bucketPolicy"]) == ("exports", document)
+        block = record_of(root, "PutBucketPublicAccessBlock")["requestParameters"]
+        assert block["PublicAccessBlockConfiguration"]["BlockPublicAcls"] == "true"
+
+
+class TestFiles:
+    def test_a_call_is_on_disk_within_seconds_in_awss_own_layout(self, root, lab, eventually):
+        answer = root.client("iam").create_user(UserName="bob")
+        wanted = answer["ResponseMetadata"]["RequestId"]
+        day = lab.now().strftime("%Y/%m/%d")
+        folder = lab.directory / "cloudtrail" / "AWSLogs" / PRODUCTION / "CloudTrail" / "us-east-1" / day
+
+        def found():
+            texts = [json.loads(gzip.decompress(p.read_bytes())) for p in folder.glob("*.json.gz")]
+            return [r for t in texts for r in t["Records"] if r["requestID"] == wanted]
+
+        assert len(eventually(found, seconds=5)) == 1
+
+    def test_each_record_is_written_once(self, root, lab):
+        for n in range(5):
+            root.client("iam").create_user(UserName=f"u{n}")
+            lab.deliver()
+        made = [r for r in on_disk(lab) if r["eventName"] == "CreateUser"]
+        assert sorted(r["requestParameters"]["userName"] for r in made) == [f"u{n}" for n in range(5)]
+
+    def test_the_organisations_folder_holds_its_accounts_and_not_a_strangers(self, lab):
+        management = As(lab, lab.root_key(MANAGEMENT))
+        own = management.client("organizations").create_organization(FeatureSet="ALL")["Organization"]["Id"]
+        management.client("iam").create_user(UserName="ours")
+        As(lab, lab.root_key(FOREIGN)).client("iam").create_user(UserName="theirs")
+        users = [r["requestParameters"]["userName"] for r in on_disk(lab) if r["eventName"] == "CreateUser"]
+        assert users == ["ours"]
+        assert (lab.directory / "cloudtrail" / "AWSLogs" / own / MANAGEMENT).is_dir()
+
+    def test_a_trail_writes_into_its_bucket_and_stops_when_stopped(self, root, lab):
+        s3, trail = root.client("s3"), root.client("cloudtrail")
+        s3.create_bucket(Bucket="trail-bucket")
+        trail.create_trail(Name="main", S3BucketName="trail-bucket", S3KeyPrefix="ct", IsMultiRegionTrail=True)
+        trail.start_logging(Name="main")
+        root.client("iam").create_user(UserName="seen")
+        lab.deliver()
+        trail.stop_logging(Name="main")
+        lab.deliver()
+        root.client("iam").create_user(UserName="unseen")
+        lab.deliver()
+        keys = [o["Key"] for o in s3.list_objects_v2(Bucket="trail-bucket")["Contents"]]
+        assert all(
+            k.startswith(f"ct/AWSLogs/{PRODUCTION}/CloudTrail/us-east-1/") and NAME.fullmatch(Path(k).name)
+            for k in keys
+        )
+        bodies = [s3.get_object(Bucket="trail-bucket", Key=k)["Body"].read() for k in keys]
+        names = {
+            (r.get("requestParameters") or {}).get("userName")
+            for b in bodies
+            for r in json.loads(gzip.decompress(b))["Records"]
+        }
+        assert "seen" in names
+        assert "unseen" not in names
+        assert "unseen" not in {(r["requestParameters"] or {}).get("userName") for r in on_disk(lab)}
+
+
+class TestDataEvents:
+    @pytest.fixture
+    def s3(self, root):
+        s3 = root.client("s3")
+        for name in ("exports", "logs"):
+            s3.create_bucket(Bucket=name)
+        return s3
+
+    def _select(self, root, selectors):
+        trail = root.client("cloudtrail")
+        trail.create_trail(Name="main", S3BucketName="logs")
+        trail.start_logging(Name="main")
+        trail.put_event_selectors(TrailName="main", **selectors)
+
+    def test_without_being_asked_for_they_are_in_no_log(self, root, lab, s3):
+        s3.put_object(Bucket="exports", Key="k", Body=b"disk")
+        assert "PutObject" not in {r["eventName"] for r in on_disk(lab)}
+        assert lookup(root, EventName="PutObject") == []
+
+    @pytest.mark.parametrize(
+        "selectors",
+        [
+            {
+                "EventSelectors": [
+                    {
+                        "ReadWriteType": "All",
+                        "IncludeManagementEvents": True,
+                        "DataResources": [{"Type": "AWS::S3::Object", "Values": ["arn:aws:s3:::exports/vm/"]}],
+                    }
+                ]
+            },
+            {
+                "AdvancedEventSelectors": [
+                    {
+                        "Name": "exports",
+                        "FieldSelectors": [
+                            {"Field": "eventCategory", "Equals": ["Data"]},
+                            {"Field": "resources.type", "Equals": ["AWS::S3::Object"]},
+                            {"Field": "resources.ARN", "StartsWith": ["arn:aws:s3:::exports/vm/"]},
+                        ],
+                    }
+                ]
+            },
+        ],
+        ids=["basic", "advanced"],
+    )
+    def test_a_trail_gets_those_of_the_objects_that_its_selectors_name(self, root, lab, s3, selectors):
+        self._select(root, selectors)
+        s3.put_object(Bucket="exports", Key="vm/a.ova", Body=b"disk image")
+        s3.put_object(Bucket="exports", Key="other", Body=b"x")
+        body = (
+            root.elsewhere(ip="198.51.100.7").client("s3").get_object(Bucket="exports", Key="vm/a.ova")["Body"].read()
+        )
+        made = [r for r in on_disk(lab) if r["eventCategory"] == "Data"]
+        assert [(r["eventName"], r["requestParameters"]["key"]) for r in made] == [
+            ("PutObject", "vm/a.ova"),
+            ("GetObject", "vm/a.ova"),
+        ]
+        read = made[1]
+        assert read["additionalEventData"]["bytesTransferredOut"] == len(body)
+        assert read["additionalEventData"]["AuthenticationMethod"] == "AuthHeader"
+        assert read["managementEvent"] is False
+        assert read["sourceIPAddress"] == "198.51.100.7"
+        assert {"type": "AWS::S3::Object", "ARN": "arn:aws:s3:::exports/vm/a.ova"} in read["resources"]
+        assert {"type": "AWS::S3::Bucket", "ARN": "arn:aws:s3:::exports", "accountId": PRODUCTION} in read["resources"]
+        assert lookup(root, EventName="GetObject") == []
+
+    def test_the_labs_switch_logs_a_bucket_and_tells_presigned_reads(self, root, lab, s3):
+        lab.log_data_events("exports")
+        s3.put_object(Bucket="exports", Key="k", Body=b"disk")
+        url = s3.generate_presigned_url("get_object", Params={"Bucket": "exports", "Key": "k"}, ExpiresIn=600)
+        assert httpx.get(url).status_code == 200
+        (read,) = [r for r in on_disk(lab) if r["eventName"] == "GetObject"]
+        assert read["additionalEventData"]["AuthenticationMethod"] == "QueryString"
+        assert read["userIdentity"]["arn"] == f"arn:aws:iam::{PRODUCTION}:root"
+
+
+class TestAccessLogs:
+    @pytest.fixture
+    def s3(self, root):
+        s3 = root.client("s3")
+        for name in ("exports", "access-logs"):
+            s3.create_bucket(Bucket=name)
+        delivery = {
+            "Principal": {"Service": "logging.s3.amazonaws.com"},
+            "Action": "s3:PutObject",
+            "Resource": "arn:aws:s3:::access-logs/*",
+        }
+        s3.put_bucket_policy(Bucket="access-logs", Policy=policy(delivery))
+        target = {"LoggingEnabled": {"TargetBucket": "access-logs", "TargetPrefix": "exports/"}}
+        s3.put_bucket_logging(Bucket="exports", BucketLoggingStatus=target)
+        return s3
+
+    def _lines(self, lab, s3):
+        lab.deliver()
+        keys = [o["Key"] for o in s3.list_objects_v2(Bucket="access-logs", Prefix="exports/").get("Contents", [])]
+        in_bucket = "".join(s3.get_object(Bucket="access-logs", Key=k)["Body"].read().decode() for k in keys)
+        on_disk = "".join((lab.directory / "s3-access-logs" / "access-logs" / k).read_text() for k in keys)
+        assert in_bucket == on_disk
+        # The time has a space inside its brackets.
+        return [shlex.split(re.sub(r"\[([^\]]*) ([^\]]*)\]", r"[\1_\2]", line)) for line in in_bucket.splitlines()]
+
+    def test_a_line_has_twenty_seven_fields_and_the_right_requester(self, root, lab, s3):
+        s3.put_object(Bucket="exports", Key="vm/a b.ova", Body=b"disk image")
+        arn = root.role("build", trust({"AWS": PRODUCTION}), policy({}))
+        session = root.user("alice", policy({})).assume(arn, "job").elsewhere(ip="198.51.100.7", agent="curl/8")
+        answer = session.client("s3").get_object(Bucket="exports", Key="vm/a b.ova")
+        answer["Body"].read()
+        lines = self._lines(lab, s3)
+        assert {len(line) for line in lines} == {27}
+        (read,) = [line for line in lines if line[6] == "REST.GET.OBJECT"]
+        assert read[0] == canonical_id(PRODUCTION)
+        assert read[3:6] == [
+            "198.51.100.7",
+            session.client("sts").get_caller_identity()["Arn"],
+            answer["ResponseMetadata"]["RequestId"],
+        ]
+        assert read[7] == "vm/a%20b.ova"
+        assert read[9:13] == ["200", "-", "10", "10"]
+        assert read[16].startswith("curl/8")
+        (written,) = [line for line in lines if line[6] == "REST.PUT.OBJECT"]
+        assert written[4] == canonical_id(PRODUCTION)  # a root user shows as its canonical id
+
+    def test_denied_partial_and_presigned_reads_are_told_apart(self, root, lab, s3):
+        s3.put_object(Bucket="exports", Key="k", Body=b"0123456789")
+        s3.get_object(Bucket="exports", Key="k", Range="bytes=0-3")["Body"].read()
+        httpx.get(s3.generate_presigned_url("get_object", Params={"Bucket": "exports", "Key": "k"}))
+        assert httpx.get(f"{lab.endpoint}/exports/k").status_code == 403
+        reads = [line for line in self._lines(lab, s3) if line[6] == "REST.GET.OBJECT"]
+        assert {(r[9], r[10], r[11], r[12], r[21], r[4] == "-") for r in reads if r[9] != "403"} == {
+            ("206", "-", "4", "10", "AuthHeader", False),
+            ("200", "-", "10", "10", "QueryString", False),
+        }
+        (denied,) = [r for r in reads if r[9] == "403"]
+        assert (denied[4], denied[10], denied[12], denied[21]) == ("-", "AccessDenied", "-", "-")
+
+    def test_a_copy_writes_a_line_where_it_reads(self, root, lab, s3):
+        s3.put_object(Bucket="exports", Key="k", Body=b"disk")
+        s3.copy_object(Bucket="access-logs", Key="stolen", CopySource={"Bucket": "exports", "Key": "k"})
+        (line,) = [line for line in self._lines(lab, s3) if line[6] == "REST.COPY.OBJECT_GET"]
+        assert (line[7], line[12]) == ("k", "4")
