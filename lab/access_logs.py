@@ -11,9 +11,10 @@ from urllib.parse import quote
 
 from lab import caller as callers
 from lab import clock, trail, trail_record, trail_s3
+from lab.answers import Answer, read_answer
 from lab.caller import Caller
 from lab.install import replace
-from lab.wire import Answer, Call, read_answer
+from lab.wire import Call
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def record(call: Call, caller: Caller, answer: Answer, at: datetime) -> None:
     if call.service != "s3" or not call.params.get("Bucket"):
         return
     failed = answer.status >= 400
-    code, _ = trail_record.error_of(call, answer, read_answer(call, answer))
+    code, _ = trail_record.error_of(call, answer, read_answer(call, answer) if failed else {})
     uri = str(call.environ.get("RAW_URI") or "-")
     common: dict[str, Any] = {
         "requester": requester(caller),

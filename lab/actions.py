@@ -49,7 +49,7 @@ def needs(call: Call, caller: Caller) -> list[Need]:
     if call.service == "s3" or action in WITHOUT_PERMISSION:
         return []
     finder = FINDERS.get(call.service, _by_arn)
-    resources = list(dict.fromkeys(finder(call, str(caller.account)))) or ["*"]
+    resources = list(dict.fromkeys(finder(call, caller))) or ["*"]
     context = _request_context(call)
     found = [
         Need(ACTIONS.get(action, action), r, context | _resource_context(call, r, str(caller.account)))
@@ -102,7 +102,8 @@ def ec2_arn(kind: str, identifier: str, region: str, account: str) -> str:
     return f"arn:{credentials.PARTITION}:ec2:{region}:{owner}:{kind}/{identifier}"
 
 
-def _ec2(call: Call, account: str) -> Iterator[str]:
+def _ec2(call: Call, caller: Caller) -> Iterator[str]:
+    account = str(caller.account)
     operation = str(call.operation)
     if operation.startswith(("Describe", "List", "Search")):
         return
@@ -121,13 +122,16 @@ def _ec2(call: Call, account: str) -> Iterator[str]:
 # ---- IAM, Organizations and services whose parameters hold names
 
 
-def _iam(call: Call, account: str) -> Iterator[str]:
+def _iam(call: Call, caller: Caller) -> Iterator[str]:
+    account = str(caller.account)
     params, head = call.params, f"arn:{credentials.PARTITION}:iam::{account}"
     backend = credentials.iam(account)
     operation = str(call.operation)
     if "UserName" in params:
         user = backend.users.get(params["UserName"])
         yield user.arn if user else f"{head}:user{params.get('Path') or '/'}{params['UserName']}"
+    elif operation in OWN_USER and caller.type == "IAMUser":
+        yield str(caller.arn)
     if "RoleName" in params:
         role = next((r for r in list(backend.roles.values()) if r.name == params["RoleName"]), None)
         yield role.arn if role else f"{head}:role{params.get('Path') or '/'}{params['RoleName']}"
@@ -145,8 +149,23 @@ def _iam(call: Call, account: str) -> Iterator[str]:
         yield params["PolicySourceArn"]
 
 
-def _organizations(call: Call, account: str) -> Iterator[str]:
-    place = policies.membership(account)
+# Without a name these are about the user who calls.
+OWN_USER = (
+    "GetUser",
+    "ChangePassword",
+    "CreateAccessKey",
+    "DeleteAccessKey",
+    "ListAccessKeys",
+    "UpdateAccessKey",
+    "ListMFADevices",
+    "ListServiceSpecificCredentials",
+    "ListSigningCertificates",
+    "ListSSHPublicKeys",
+)
+
+
+def _organizations(call: Call, caller: Caller) -> Iterator[str]:
+    place = policies.membership(str(caller.account))
     if place is None:
         return
     head = f"arn:{credentials.PARTITION}:organizations::{place.management_account}"
@@ -162,29 +181,29 @@ def _organizations(call: Call, account: str) -> Iterator[str]:
             yield f"{head}:{kind}/{place.organization_id}/{identifier}"
 
 
-def _named(kind: str, *names: str, separator: str = "/") -> Callable[[Call, str], Iterator[str]]:
-    def find(call: Call, account: str) -> Iterator[str]:
+def _named(kind: str, *names: str, separator: str = "/") -> Callable[[Call, Caller], Iterator[str]]:
+    def find(call: Call, caller: Caller) -> Iterator[str]:
         for name in names:
             value = call.params.get(name)
             if isinstance(value, str) and value.startswith("arn:"):
                 yield value
             elif isinstance(value, str):
                 service = PREFIXES.get(call.service, call.service)
-                yield f"arn:{credentials.PARTITION}:{service}:{call.region}:{account}:{kind}{separator}{value}"
+                yield f"arn:{credentials.PARTITION}:{service}:{call.region}:{caller.account}:{kind}{separator}{value}"
         if not any(name in call.params for name in names):
-            yield from _by_arn(call, account)
+            yield from _by_arn(call, caller)
 
     return find
 
 
-def _by_arn(call: Call, account: str) -> Iterator[str]:
+def _by_arn(call: Call, _: Caller) -> Iterator[str]:
     """For the other services: the ARNs among the parameters are the resources."""
     for name, value in call.params.items():
         if isinstance(value, str) and value.startswith("arn:") and name.lower().endswith(("arn", "id", "name")):
             yield value
 
 
-FINDERS: dict[str, Callable[[Call, str], Iterator[str]]] = {
+FINDERS: dict[str, Callable[[Call, Caller], Iterator[str]]] = {
     "ec2": _ec2,
     "iam": _iam,
     "organizations": _organizations,

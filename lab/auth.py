@@ -6,24 +6,20 @@ import base64
 import json
 import zlib
 from collections.abc import Mapping
-from contextvars import ContextVar
 from typing import Any
 
 from decisions.iam_policy import evaluate, principal_arns, strings
 from decisions.policy import AccessRequest, Decision, Policy
-from lab import actions, clock, policies
+from lab import actions, clock, policies, wire
 from lab import caller as callers
 from lab.actions import Context
 from lab.caller import Caller
 from lab.errors import AwsError
 from lab.wire import Call
 
-_call: ContextVar[Call | None] = ContextVar("lab_call", default=None)
-
 
 def authorize_call(call: Call, caller: Caller) -> None:
     """Let the call pass or raise its refusal; S3 asks `authorize` itself, where it knows bucket and object."""
-    _call.set(call)
     if caller.type == "Anonymous":
         return
     for need in actions.needs(call, caller):
@@ -65,6 +61,8 @@ def decide(
     extra_context: Mapping[str, str | tuple[str, ...]] | None = None,
 ) -> Decision:
     """What every policy that bears on the caller says, without raising."""
+    if call := wire.current():
+        call.judged = True
     owner = resource_owner or caller.account
     extra = {key: (value,) if isinstance(value, str) else tuple(value) for key, value in (extra_context or {}).items()}
     if owner:
@@ -136,8 +134,7 @@ def context_of(caller: Caller) -> Context:
     if caller.token_issued_at is not None:
         found["aws:TokenIssueTime"] = caller.token_issued_at.strftime("%Y-%m-%dT%H:%M:%SZ")
         found["aws:MultiFactorAuthPresent"] = str(caller.mfa).lower()
-    call = _call.get()
-    if call is not None:
+    if call := wire.current():
         found["aws:RequestedRegion"] = call.region
     place = policies.membership(caller.account) if caller.account else None
     if place is not None:
@@ -206,7 +203,7 @@ def because(decision: Decision, action: str, caller: Caller) -> str:
 
 def refusal(caller: Caller, action: str, resource: str, decision: Decision) -> AwsError:
     """The refusal as the service of the call in hand says it."""
-    call = _call.get()
+    call = wire.current()
     who = f"User: {caller.arn}" if caller.arn else f"Anonymous user (principal: {caller.principal_id or '*'})"
     text = f"{who} is not authorized to perform: {action} on resource: {resource} {because(decision, action, caller)}"
     service = call.service if call else "iam"

@@ -80,6 +80,12 @@ class Lab:
         """Every record of every account, oldest first, with `visible` false for what no trail shows."""
         return list(self._call("GET", "/lab/events")["events"])
 
+    def inject(self, account: str, region: str, **record: Any) -> dict[str, Any]:
+        """Put a CloudTrail record into an account's history (`eventSource`, `eventName` at least); answers it whole."""
+        return dict(
+            self._call("POST", "/lab/events", {"account": account, "region": region, "record": record})["record"]
+        )
+
     def log_data_events(self, bucket: str, on: bool = True) -> None:
         """Have a bucket's S3 data events logged without a trail that asks for them."""
         self._call("POST", "/lab/data-events", {"bucket": bucket, "on": on})

@@ -12,6 +12,8 @@ from lab import access_logs, clock, credentials, delivery, faults, trail
 from lab.errors import AwsError
 
 Json = dict[str, Any]
+OURS = ("/lab/", "/moto-api")
+"""moto's own controls are shut: its reset would leave our sessions and records behind."""
 
 
 class Front:
@@ -22,7 +24,7 @@ class Front:
 
     def __call__(self, environ: Json, start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
-        if path != "/lab" and not path.startswith("/lab/"):
+        if not path.startswith(OURS):
             return self.gate(environ, start_response)
         status, answer = _answer(environ["REQUEST_METHOD"], path, environ["wsgi.input"].read())
         body = json.dumps(answer, default=str).encode()
@@ -103,6 +105,7 @@ ROUTES: dict[tuple[str, str], Callable[[Json], Any]] = {
     ("POST", "/lab/seed"): seed,
     ("POST", "/lab/deliver"): lambda _: {"files": [str(p) for p in delivery.flush()]},
     ("GET", "/lab/events"): lambda _: trail.everything(),
+    ("POST", "/lab/events"): trail.inject,
     ("POST", "/lab/data-events"): trail.switch_data_events,
 }
 PATTERNS: dict[tuple[str, str], Callable[[str, Json], Any]] = {

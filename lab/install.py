@@ -29,7 +29,8 @@ def install() -> None:
     with _lock:
         if _installed:
             return
-        # moto reads this at import; its own list has 1301 images and costs seconds in every account.
+        # moto reads these at import; its own list has 1301 images and costs seconds in every account.
+        os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
         os.environ.setdefault("MOTO_AMIS_PATH", str(Path(__file__).with_name("amis.json")))
         _check_version()
         _keep_lab_time()

@@ -9,7 +9,9 @@ import logging
 import os
 import signal
 import sys
+import time
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from lab import install
@@ -24,6 +26,7 @@ def main(argv: list[str] | None = None) -> int:
         "--directory", type=Path, required=True, help="where CloudTrail and S3 access log files are written"
     )
     parser.add_argument("--seed", action="store_true", help="make the organisation of lab/organization.py")
+    parser.add_argument("--with-parent", action="store_true", help="end when the process that started it is gone")
     parser.add_argument("--verbose", action="store_true", help="log every request on stderr")
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, stream=sys.stderr)
@@ -41,6 +44,8 @@ def _serve(options: argparse.Namespace) -> int:
         control.seed()
     server = listen(options.host, options.port, control.Front(Gate()), verbose=options.verbose)
     signal.signal(signal.SIGTERM, lambda *_: _leave())
+    if options.with_parent:
+        Thread(target=_follow, args=(os.getppid(),), name="parent", daemon=True).start()
     host, port = server.server_address[:2]
     ready = {
         "ready": True,
@@ -57,6 +62,12 @@ def _serve(options: argparse.Namespace) -> int:
         delivery.stop()
         server.server_close()
     return 0
+
+
+def _follow(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _leave() -> None:
@@ -80,13 +91,23 @@ def listen(host: str, port: int, app: Any, verbose: bool = False) -> Any:
                 self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 self.wfile.flush()
             self.environ = environ = self.make_environ()
-            chunked = isinstance(environ["wsgi.input"], DechunkedInput)
-            length = int(environ.get("CONTENT_LENGTH") or 0)
-            body = environ["wsgi.input"].read() if chunked else self.rfile.read(length)
-            environ["wsgi.input"] = io.BytesIO(body)
-            body = b"".join(app(environ, self._start))
-            self.wfile.write(body)
+            try:
+                environ["wsgi.input"] = io.BytesIO(self._whole_body(environ["wsgi.input"]))
+            except (ValueError, OSError):
+                self.close_connection = True
+                return self.send_error(400, "a body that ends where it should not")
+            self.wfile.write(b"".join(app(environ, self._start)))
             self.wfile.flush()
+            return None
+
+        def _whole_body(self, stream: Any) -> bytes:
+            if isinstance(stream, DechunkedInput):
+                return stream.read()
+            length = int(self.environ.get("CONTENT_LENGTH") or 0)
+            body = self.rfile.read(length)
+            if length < 0 or len(body) < length:
+                raise ValueError(f"{len(body)} bytes of {length}")
+            return body
 
         def _start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
             code, _, reason = status.partition(" ")

@@ -13,11 +13,13 @@ from itertools import count
 from threading import Lock
 from typing import Any
 
+from lab import caller as callers
 from lab import clock, trail_record, trail_s3, trail_selectors
+from lab.answers import Answer
 from lab.caller import Caller
 from lab.errors import AwsError
 from lab.trail_record import Notes, Record
-from lab.wire import Answer, Call
+from lab.wire import Call
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,11 @@ def install() -> None:
 
 
 @contextmanager
-def observing(call: Call) -> Iterator[Notes]:
+def observing() -> Iterator[None]:
     """While a call is answered, lower layers may add to its record with `note`."""
     token = _notes.set(Notes())
     try:
-        yield _notes.get() or Notes()
+        yield
     finally:
         _notes.reset(token)
 
@@ -183,6 +185,19 @@ def undelivered() -> list[Entry]:
 def everything() -> dict[str, Any]:
     """GET /lab/events: every record, those too that no trail shows (`visible` false)."""
     return {"events": [{"visible": e.visible, "account": e.account, **e.record} for e in entries()]}
+
+
+def inject(asked: dict[str, Any]) -> dict[str, Any]:
+    """POST /lab/events {"account", "region", "record"}: history that no API call of the lab makes (ConsoleLogin).
+
+    The record is CloudTrail's own; times, ids and what else is missing are filled in.
+    """
+    account, region, given = str(asked["account"]), str(asked["region"]), dict(asked["record"])
+    at = datetime.fromisoformat(given["eventTime"]) if "eventTime" in given else clock.now()
+    fields = {"awsRegion": region, "recipientAccountId": account, **given}
+    made = trail_record.of_service(str(given["eventSource"]), str(given["eventName"]), callers.ANONYMOUS, at, **fields)
+    _keep(made, account, region, at, visible=True)
+    return {"record": made}
 
 
 def switch_data_events(asked: dict[str, Any]) -> dict[str, Any]:

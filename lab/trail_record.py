@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from lab import trail_s3
+from lab.answers import Answer, read_answer
 from lab.caller import Caller
 from lab.trail_shapes import STYLE_B, lower_camel, style_a, style_b
-from lab.wire import Answer, Call, read_answer
+from lab.wire import Call
 
 Record = dict[str, Any]
 
@@ -40,6 +41,7 @@ READS = (
 )
 READ_TOO = ("AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "GenerateCredentialReport")
 SECRETS = ("secretAccessKey", "password", "newPassword", "oldPassword", "secretString", "plaintext", "tokenCode")
+MAX_PARAMETERS = 100 * 1024
 TLS = {"tlsVersion": "TLSv1.3", "cipherSuite": "TLS_AES_128_GCM_SHA256"}
 
 
@@ -52,9 +54,10 @@ class Notes:
 
 def of_call(call: Call, caller: Caller, answer: Answer, at: datetime, notes: Notes) -> Record:
     """The record as the caller's own account gets it; `recipientAccountId` is for the trail to set."""
-    parsed = read_answer(call, answer)
-    code, message = error_of(call, answer, parsed)
     read_only = is_read(call.operation)
+    quiet = read_only and call.operation not in READ_TOO and answer.status < 300
+    parsed = {} if quiet else read_answer(call, answer)
+    code, message = error_of(call, answer, parsed)
     record: Record = {
         "eventVersion": VERSION,
         "userIdentity": identity(caller),
@@ -64,8 +67,8 @@ def of_call(call: Call, caller: Caller, answer: Answer, at: datetime, notes: Not
         "awsRegion": region_of(call),
         "sourceIPAddress": caller.source_ip,
         "userAgent": f"[{caller.user_agent}]" if call.service == "s3" else caller.user_agent,
-        "requestParameters": request_parameters(call, code),
-        "responseElements": response_elements(call, parsed, answer, read_only or code is not None),
+        "requestParameters": _not_too_large(request_parameters(call, code)),
+        "responseElements": None if quiet or code is not None else response_elements(call, parsed, answer),
     }
     if code is not None:
         record |= {"errorCode": code, "errorMessage": message}
@@ -201,11 +204,16 @@ def request_parameters(call: Call, code: str | None) -> Record | None:
     return without_secrets(lower_camel(call.params))
 
 
-def response_elements(call: Call, parsed: Record, answer: Answer, silent: bool) -> Record | None:
-    """responseElements: of changes, and of AssumeRole; never secrets."""
-    if call.operation in READ_TOO and answer.status < 300:
-        silent = False
-    if silent or call.model is None:
+def _not_too_large(parameters: Record | None) -> Record | None:
+    size = len(json.dumps(parameters, default=plain))
+    if size <= MAX_PARAMETERS:
+        return parameters
+    return {"omitted": True, "originalSize": size, "reason": "requestParameters too large"}
+
+
+def response_elements(call: Call, parsed: Record, answer: Answer) -> Record | None:
+    """responseElements of a change or an AssumeRole; never secrets."""
+    if call.model is None:
         return None
     if call.service == "s3":
         return trail_s3.response_elements(answer)

@@ -7,7 +7,8 @@ from urllib.parse import unquote
 
 import xmltodict
 
-from lab.wire import Answer, Call
+from lab.answers import Answer
+from lab.wire import Call
 
 EVENT_NAMES = {
     "PutPublicAccessBlock": "PutBucketPublicAccessBlock",

@@ -30,7 +30,7 @@ class RunningLab(Lab):
 def lab_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
     """A lab on a free port, empty."""
     directory = tmp_path_factory.mktemp("lab")
-    command = [sys.executable, "-m", "lab.server", "--port", "0", "--directory", str(directory)]
+    command = [sys.executable, "-m", "lab.server", "--port", "0", "--with-parent", "--directory", str(directory)]
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MOTO_"))}
     errors = (directory / "stderr.log").open("wb")
     began = time.monotonic()
