@@ -7,6 +7,7 @@ the state that it may change, applies, verifies by effect and reverts. `tasks/ac
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
@@ -56,7 +57,9 @@ class Action(ABC):
     """Step of PLAYBOOK.md, e.g. `containment.1b`."""
     tier: ClassVar[str]
     permissions: ClassVar[tuple[str, ...]]
-    """IAM actions of everything it does, verify and revert included."""
+    """IAM actions of everything it does with its own tier, verify and revert included."""
+    other_tiers: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """IAM actions that it needs in other tiers: what one role may not see, another looks up for it."""
 
     @abstractmethod
     def plan(self, findings: Findings, organization: Organization, now: datetime) -> tuple[PlannedAction, ...]:

@@ -78,8 +78,10 @@ class CancelExport(Action):
             answer = ec2.describe_export_image_tasks(ExportImageTaskIds=[action.target])
             tasks = list(answer["ExportImageTasks"])
         if len(tasks) != 1:
-            raise ActionRefused(f"{action.id}: EC2 describes {len(tasks)} tasks of this id. Look for it in the console.")
-        place = tasks[0].get("ExportToS3Task") or tasks[0].get("S3ExportLocation") or {}
+            raise ActionRefused(
+                f"{action.id}: EC2 describes {len(tasks)} tasks of this id. Look for it in the console."
+            )
+        place: Any = tasks[0].get("ExportToS3Task") or tasks[0].get("S3ExportLocation") or {}
         return {"state": tasks[0].get("State") or tasks[0].get("Status"), "bucket": place.get("S3Bucket")}
 
     def reached(self, action: PlannedAction, state: State) -> bool:

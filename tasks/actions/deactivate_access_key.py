@@ -78,7 +78,9 @@ class DeactivateAccessKey(StateChange):
         if current == target:
             return ()
         if current["status"] is None or target["status"] is None:
-            raise ActionRefused(f"{action.id}: the key is gone, and a deleted key cannot be brought back. Make a new one.")
+            raise ActionRefused(
+                f"{action.id}: the key is gone, and a deleted key cannot be brought back. Make a new one."
+            )
         answer = self._iam(aws, action).update_access_key(
             UserName=action.parameters["user"], AccessKeyId=action.target, Status=target["status"]
         )

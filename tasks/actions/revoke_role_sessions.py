@@ -86,7 +86,9 @@ class RevokeRoleSessions(StateChange):
 
     def wanted(self, action: PlannedAction, state: State) -> State:
         planned = datetime.fromisoformat(action.parameters["cut_off"])
-        return state if _revoked_since(state["inline"], planned) else {"inline": _document(action.parameters["cut_off"])}
+        return (
+            state if _revoked_since(state["inline"], planned) else {"inline": _document(action.parameters["cut_off"])}
+        )
 
     def apply(self, aws: Clients, action: PlannedAction, before: State) -> Applied:
         """The cut-off moves up to AWS's own clock: sessions made while the gate stood open are refused as well."""
@@ -96,7 +98,9 @@ class RevokeRoleSessions(StateChange):
         iam = self._iam(aws, action)
         cut_off = max(_aws_time(iam.get_role(RoleName=name_of(action.target))), _planned(action))
         requests = self.write(aws, action, current, {"inline": _document(utc(cut_off))})
-        return Applied(changed=True, request_ids=requests, notes=(f"Sessions issued before {utc(cut_off)} are refused.",))
+        return Applied(
+            changed=True, request_ids=requests, notes=(f"Sessions issued before {utc(cut_off)} are refused.",)
+        )
 
     def write(self, aws: Clients, action: PlannedAction, current: State, target: State) -> tuple[str, ...]:
         if current == target:

@@ -73,6 +73,4 @@ class StateChange(Action):
 
     def _ours(self, part: str, current: State, receipt: Receipt) -> bool:
         now = {part: current[part]}
-        return any(
-            part in known and self.same(now, {part: known[part]}) for known in (receipt.after, receipt.before)
-        )
+        return any(part in known and self.same(now, {part: known[part]}) for known in (receipt.after, receipt.before))
