@@ -97,6 +97,8 @@ def authenticate(call: Call) -> Caller:
     """The caller, or AwsError in the service's own words: unknown, inactive, expired, wrong secret, no signature."""
     source = _source_ip(call)
     agent = call.header("user-agent") or "-"
+    if call.access_key_id is None and call.header("authorization"):
+        raise AwsError("AuthorizationHeaderMalformed", "The authorization header is malformed.", 400)
     if call.access_key_id is None:
         if call.service == "s3" or call.operation in ("AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"):
             return replace(ANONYMOUS, source_ip=source, user_agent=agent)

@@ -7,6 +7,7 @@ import re
 from functools import cache
 from typing import Any
 
+from lab import caller as callers
 from lab import iam_simulation
 from lab.errors import AwsError
 from lab.install import add_action, replace
@@ -29,6 +30,8 @@ AWS_MANAGED = (
     "ViewOnlyAccess",
 )
 """All 1582 cost 1.7 s in every account and after every reset."""
+originals: dict[str, Any] = {}
+"""moto's own methods under the names by which they were replaced."""
 INLINE_LIMITS = {"user": 2048, "group": 5120, "role": 10240}
 """Characters that are not white space, all inline policies of a holder together."""
 
@@ -43,6 +46,7 @@ def install() -> None:
     add_action(IamResponse, "SimulatePrincipalPolicy", iam_simulation.simulate_principal_policy)
     add_action(IamResponse, "SimulateCustomPolicy", iam_simulation.simulate_custom_policy)
     _keep_boundaries(IamResponse, User)
+    _infer_users(IamResponse)
     _prefix_ids(User, Group)
     _check_keys_and_passwords(IamResponse, IAMBackend)
     _limit_inline_policies(IAMBackend)
@@ -100,6 +104,27 @@ def _delete_user_permissions_boundary(self: Any) -> Any:
 def _check_boundary(backend: Any, arn: str) -> None:
     if arn not in backend.managed_policies:
         raise AwsError("NoSuchEntity", f"Scope ARN: {arn} does not exist or is not attachable.", 404)
+
+
+# ---- calls without a user name are about the caller
+
+
+def _infer_users(responses: Any) -> None:
+    for name in ("get_user", "list_access_keys", "create_access_key", "update_access_key", "delete_access_key"):
+
+        def infer(self: Any, _name: str = name) -> Any:
+            if not self._get_param("UserName"):
+                self.params["UserName"] = _own_name()
+            return originals[_name](self)
+
+        originals[name] = replace(responses, name, infer)
+
+
+def _own_name() -> str:
+    who = callers.current()
+    if who.type != "IAMUser":
+        raise AwsError("ValidationError", "Must specify userName when calling with non-User credentials")
+    return str(who.user_name)
 
 
 # ---- ids, keys, passwords
@@ -163,9 +188,6 @@ def _limit_inline_policies(backend: Any) -> None:
             return originals[_name](self, *args, **kwargs)
 
         originals[name] = replace(backend, name, put)
-
-
-originals: dict[str, Any] = {}
 
 
 def _given(args: tuple[Any, ...], kwargs: dict[str, Any], kind: str) -> tuple[str, str, str]:

@@ -178,6 +178,8 @@ def _service(scope: _Scope, environ: Environ, body: bytes) -> str:
         return "sso"
     if scope.service:
         return SIGNING_NAMES.get(scope.service, scope.service)
+    if target := environ.get("HTTP_X_AMZ_TARGET"):
+        return str(target).partition(".")[0].lower()
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
         action = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
         return UNSIGNED_ACTIONS.get(action, "sts" if action else "s3")

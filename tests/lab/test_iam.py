@@ -180,6 +180,18 @@ class TestUsers:
         assert code_of(iam.put_user_policy, UserName="alice", PolicyName="two", PolicyDocument=big) == "LimitExceeded"
         assert code_of(iam.put_user_policy, UserName="alice", PolicyName="one", PolicyDocument=big) == "ok"
 
+    def test_without_a_name_a_call_is_about_the_caller(self, root):
+        own = f"arn:aws:iam::{PRODUCTION}:user/${{aws:username}}"
+        alice = root.user("alice", policy({"Action": "iam:*", "Resource": own}, {"Action": "sts:*"}))
+        iam = alice.client("iam")
+        assert iam.get_user()["User"]["UserName"] == "alice"
+        assert [k["AccessKeyId"] for k in iam.list_access_keys()["AccessKeyMetadata"]] == [alice.key.access_key_id]
+        assert iam.create_access_key()["AccessKey"]["UserName"] == "alice"
+        root.user("bob")
+        assert code_of(iam.create_access_key, UserName="bob") == "AccessDenied"
+        arn = root.role("build", trust({"AWS": PRODUCTION}), policy({}))
+        assert code_of(alice.assume(arn).client("iam").get_user) == "ValidationError"
+
     def test_awss_own_policies_can_be_attached(self, root):
         iam = root.client("iam")
         root.user("alice")

@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -19,11 +21,11 @@ def test_it_is_ready_before_anybody_minds(lab_process):
 def test_connections_are_kept_open(lab):
     connection = http.client.HTTPConnection(urlsplit(lab.endpoint).netloc, timeout=10)
     connection.connect()
-    socket = connection.sock
+    first = connection.sock
     for _ in range(3):
         connection.request("GET", "/lab/health")
         assert json.loads(connection.getresponse().read())["ok"] is True
-        assert connection.sock is socket
+        assert connection.sock is first
     connection.close()
 
 
@@ -107,6 +109,59 @@ def test_controls_refuse_what_makes_no_sense_with_a_sentence(lab, method, path, 
     answer = httpx.request(method, f"{lab.endpoint}{path}", content=body)
     assert answer.status_code == status
     assert answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /b/k?X-Amz-Credential=a/b/c/s3/aws4_request&X-Amz-Signature=x&X-Amz-Date=never HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /b/k?AWSAccessKeyId=a&Signature=x&Expires=99999999999999999999 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: AWS4-HMAC-SHA256 Credential=/////\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nAuthorization: AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/ec2/aws4_request\r\n"
+        b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 4\r\n\r\n\xff\xfe\x00&",
+        b"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: No.Such\r\nContent-Length: 2\r\n\r\n{]",
+    ],
+)
+def test_a_broken_request_gets_an_error_and_the_lab_lives_on(lab, request_):
+    with socket.create_connection((urlsplit(lab.endpoint).hostname, urlsplit(lab.endpoint).port), timeout=10) as raw:
+        raw.sendall(request_)
+        raw.shutdown(socket.SHUT_WR)
+        status = raw.makefile("rb").readline().split()[1]
+    assert 400 <= int(status) < 500
+    assert httpx.get(f"{lab.endpoint}/lab/health").json()["ok"] is True
+
+
+def test_motos_own_controls_are_shut(root, lab):
+    assert httpx.post(f"{lab.endpoint}/moto-api/reset").status_code == 404
+    assert code_of(root.client("sts").get_caller_identity) == "ok"
+
+
+def test_many_callers_at_once_lose_nothing(root, lab):
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: root.client("iam").create_user(UserName=f"u{n}"), range(40)))
+    assert len(root.client("iam").list_users()["Users"]) == 40
+    made = [e for e in lab.events() if e["eventName"] == "CreateUser"]
+    assert len({e["requestID"] for e in made}) == 40
+
+
+def test_history_can_be_put_into_a_trail(root, lab):
+    lab.inject(
+        PRODUCTION,
+        "us-east-1",
+        eventSource="signin.amazonaws.com",
+        eventName="ConsoleLogin",
+        eventType="AwsConsoleSignIn",
+        eventTime=(lab.now() - timedelta(hours=3)).isoformat(),
+        userIdentity={"type": "IAMUser", "userName": "alice", "accountId": PRODUCTION},
+        responseElements={"ConsoleLogin": "Success"},
+    )
+    asked = [{"AttributeKey": "EventName", "AttributeValue": "ConsoleLogin"}]
+    (event,) = root.client("cloudtrail").lookup_events(LookupAttributes=asked)["Events"]
+    assert event["Username"] == "alice"
+    assert json.loads(event["CloudTrailEvent"])["responseElements"] == {"ConsoleLogin": "Success"}
 
 
 def test_the_client_raises_what_the_lab_refuses(lab):
