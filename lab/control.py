@@ -78,8 +78,8 @@ def reset(_: Json | None = None) -> Json:
 
 
 def seed(_: Json | None = None) -> Json:
-    """Make the organisation of lab/organization.py in this process; answers what it says it made."""
-    made = importlib.import_module("lab.organization").seed()
+    """Make the organisation of lab/organization.py in this process, its files in the lab's directory."""
+    made = importlib.import_module("lab.organization").seed(delivery.directory())
     return {"seeded": True, "made": made}
 
 

@@ -1,4 +1,4 @@
-"""CloudTrail's and S3's log files, written within a second: on disk in AWS's own layout, and into the buckets that were named."""
+"""CloudTrail's and S3's log files, within a second: on disk in AWS's own layout, into the buckets named for them; and EventBridge."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from string import ascii_letters, digits
 from threading import Event, Lock, Thread
 from typing import Any
 
-from lab import access_logs, clock, policies, trail, trail_selectors
+from lab import access_logs, clock, event_bridge, policies, trail, trail_selectors
 from lab.trail import Entry
 
 log = logging.getLogger("lab.delivery")
@@ -42,6 +42,11 @@ def stop() -> None:
     flush()
 
 
+def directory() -> Path | None:
+    """Where files go, None before the start."""
+    return _directory
+
+
 def _deliver_for_ever() -> None:
     while not _stop.wait(EVERY_S):
         try:
@@ -61,6 +66,7 @@ def flush() -> list[Path]:
 def _cloudtrail(directory: Path) -> list[Path]:
     batches: dict[tuple[str, str, str], list[Entry]] = defaultdict(list)
     for entry in trail.undelivered():
+        event_bridge.offer(entry)
         batches[entry.account, entry.region, entry.at.strftime("%Y/%m/%d")].append(entry)
     written: list[Path] = []
     for (account, region, _), entries in batches.items():

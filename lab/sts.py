@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from decisions.policy import Policy
-from lab import auth, clock, credentials, policies
+from lab import auth, clock, credentials, policies, trail
 from lab import caller as callers
 from lab.caller import Caller
 from lab.credentials import Session
@@ -70,6 +70,36 @@ def assume_role(
         mfa=mfa,
     )
     return credentials.issue(who, role.id, timedelta(seconds=duration))
+
+
+def assume_by_service(
+    service: str, role_arn: str, session_name: str, region: str, external_id: str | None = None
+) -> Session:
+    """An AWS service assumes a role (vmie.amazonaws.com and `vmimport`), recorded as CloudTrail does; AwsError if untrusted."""
+    who = callers.service(service)
+    account = role_arn.split(":")[4]
+    asked = {
+        "roleArn": role_arn,
+        "roleSessionName": session_name,
+        **({"externalId": external_id} if external_id else {}),
+    }
+    fields: dict[str, Any] = {
+        "requestParameters": asked,
+        "resources": [{"accountId": account, "type": "AWS::IAM::Role", "ARN": role_arn}],
+    }
+    try:
+        session = assume_role(who, role_arn, session_name, external_id=external_id)
+    except AwsError as refused:
+        fields |= {"requestParameters": None, "errorCode": refused.code, "errorMessage": refused.message}
+        raise
+    else:
+        fields["responseElements"] = {
+            "credentials": {"accessKeyId": session.access_key_id, "expiration": session.expires_at},
+            "assumedRoleUser": {"assumedRoleId": session.caller.principal_id, "arn": session.caller.arn},
+        }
+        return session
+    finally:
+        trail.record_service("sts.amazonaws.com", "AssumeRole", who, account=account, region=region, **fields)
 
 
 def role_of(role_arn: str) -> Any | None:
