@@ -16,7 +16,7 @@ from records.evidence_store import EvidenceStore, Folder
 from records.tables import evidence as table
 from settings.records import records as settings
 
-CASE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+CASE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 """What may name a folder; the case ids of decisions/grouping.py are of this form."""
 ENDINGS = {
     "application/json": "json",

@@ -82,6 +82,13 @@ def test_a_changed_entry_is_named(folder, place):
     assert f"entry {place + 1} was changed after it was written" in cases.verify_directory(folder)
 
 
+def test_a_line_that_means_the_same_and_is_written_otherwise_is_named(folder):
+    content = lines(folder)
+    content[2] = content[2].replace(b'":', b'": ', 1)
+    rewrite(folder / "ledger.jsonl", b"".join(content))
+    assert any("ledger.jsonl line 3 was changed" in problem for problem in cases.verify_directory(folder))
+
+
 @pytest.mark.parametrize("place", range(7))
 def test_a_removed_entry_is_named(folder, place):
     content = lines(folder)

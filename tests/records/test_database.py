@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
 
 from records import database as module
 from records import ledger
@@ -38,18 +37,9 @@ def test_migrating_again_keeps_what_is_there(database):
     assert ledger.entries("VMX-1") == (before,)
 
 
-def test_the_engine_survives_a_lost_connection(database):
+def test_the_engine_survives_a_restart_of_the_database(database, cluster):
     ledger.append("VMX-1", "gap", "flow", {})
-    with module.transaction() as connection:
-        mine = connection.execute(text("select pg_backend_pid()")).scalar_one()
-        connection.execute(
-            text(
-                "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> :mine"
-            ),
-            {"mine": mine},
-        )
-    with module.engine().connect() as outside:
-        outside.execute(text("select 1"))
+    administer(cluster, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'vmexport'")
     assert ledger.append("VMX-1", "gap", "flow", {}).seq == 2
 
 
