@@ -81,7 +81,7 @@ def custody(source: Source, to: Destination, found: State) -> dict[str, Any]:
 
 
 def _digest(source: Source) -> str:
-    text = f"{source.account}\n{source.bucket}\n{source.key}\n{source.version_id or 'null'}"
+    text = f"{source.account}\n{source.bucket}\n{source.key}\n{source.version_id}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -90,7 +90,7 @@ def _ties(case_id: str, source: Source) -> dict[str, str]:
     ties = {
         "case": case_id,
         "source": _digest(source),
-        "source-version": source.version_id or "null",
+        "source-version": source.version_id,
         "source-etag": source.etag,
     }
     return {PREFIX + name: value for name, value in ties.items()}

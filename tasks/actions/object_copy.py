@@ -31,7 +31,8 @@ class Source(Frozen):
     account: str
     bucket: str
     key: str
-    version_id: str | None
+    version_id: str
+    """`null` for an object that was written while the bucket had no versioning."""
     etag: str
     """Without quotes."""
     size_bytes: int
@@ -53,15 +54,14 @@ class Destination(Frozen):
 
 
 def sha256_of(
-    s3: S3Client, account: str, bucket: str, key: str, version_id: str | None, etag: str | None = None
+    s3: S3Client, account: str, bucket: str, key: str, version_id: str, etag: str | None = None
 ) -> str:
     """SHA-256 (hex) of the bytes of a version, read in chunks; a log line every few seconds.
 
     With `etag`, S3 answers 412 if the version is not that one.
     """
-    version: Any = {"VersionId": version_id} if version_id else {}
     match: Any = {"IfMatch": f'"{etag}"'} if etag else {}
-    answer = s3.get_object(Bucket=bucket, Key=key, ExpectedBucketOwner=account, **version, **match)
+    answer = s3.get_object(Bucket=bucket, Key=key, VersionId=version_id, ExpectedBucketOwner=account, **match)
     digest, done, size = hashlib.sha256(), 0, answer["ContentLength"]
     said = time.monotonic()
     for chunk in answer["Body"].iter_chunks(CHUNK_BYTES):
@@ -158,5 +158,4 @@ def _copy_part(
 
 
 def _copy_source(source: Source) -> CopySourceTypeDef:
-    place: CopySourceTypeDef = {"Bucket": source.bucket, "Key": source.key}
-    return {**place, "VersionId": source.version_id} if source.version_id else place
+    return {"Bucket": source.bucket, "Key": source.key, "VersionId": source.version_id}

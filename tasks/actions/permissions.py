@@ -11,11 +11,12 @@ import sys
 from collections import defaultdict
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from typing import Any
 
 import tasks
 from decisions.organization import Organization
+from tasks import reading
 from tasks.actions.registry import actions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,13 +25,12 @@ IAM_WRITES = ("Put", "Delete", "Attach", "Detach", "Update", "Create", "Set")
 
 
 def reads() -> dict[str, tuple[str, ...]]:
-    """Module name -> IAM actions of the plain reads: every `tasks/*.py` that declares PERMISSIONS."""
-    found: dict[str, tuple[str, ...]] = {}
-    for module in iter_modules(tasks.__path__):
-        if not module.ispkg:
-            declared: tuple[str, ...] = getattr(import_module(f"tasks.{module.name}"), "PERMISSIONS", ())
-            found |= {module.name: declared} if declared else {}
-    return found
+    """Module -> IAM actions of its plain reads, as each read declares them."""
+    for module in walk_packages(tasks.__path__, "tasks."):
+        if not module.name.startswith("tasks.actions"):
+            import_module(module.name)
+    modules = sorted({read.plain.__module__ for read in reading.reads()})
+    return {module: tuple(sorted(reading.permissions(module))) for module in modules}
 
 
 def by_tier() -> dict[str, set[str]]:
@@ -89,7 +89,7 @@ def page() -> str:
         )
         lines.append(f"| `{action.kind}` | {action.action_class} | {action.gate} | {action.tier} | {needed}{also} |")
     lines += ["", "## Reads (role `vmexport-read`)", "", "| module | IAM actions |", "|---|---|"]
-    lines += [f"| `tasks/{name}.py` | {', '.join(f'`{p}`' for p in sorted(ps))} |" for name, ps in reads().items()]
+    lines += [f"| `{name}` | {', '.join(f'`{p}`' for p in ps)} |" for name, ps in reads().items()]
     lines += [
         "",
         "The respond role may edit IAM, so its policy also denies it every edit of our own four roles. Where your",

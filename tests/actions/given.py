@@ -144,6 +144,16 @@ def role(name: str = "contractor", **change: Any) -> PrincipalState:
 
 
 @dataclass
+class AsRoot:
+    """Implements `Clients` for the reads that findings are made of."""
+
+    roots: dict[str, As]
+
+    def client(self, service: str, *, account: str, tier: str, region: str | None = None) -> Any:
+        return self.roots[account].elsewhere(region=region or REGION).client(service)
+
+
+@dataclass
 class Roles:
     """Implements `Clients`: in each account a role per tier that may do exactly what one action declares."""
 
