@@ -12,6 +12,7 @@ import pytest
 
 from records import embedded
 from settings import database as database_settings
+from settings import organization as organization_settings
 from settings import records as records_settings
 
 TEMPLATE = "vmexport_template"
@@ -20,6 +21,7 @@ _numbers = count(1)
 
 def forget_settings() -> None:
     """Read the settings of the case store again at their next use."""
+    organization_settings.organization.cache_clear()
     database_settings.database.cache_clear()
     records_settings.records.cache_clear()
 
@@ -63,12 +65,16 @@ def _migrate(url: str) -> None:
 
 @pytest.fixture
 def database(cluster: embedded.Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of an empty case store, to which `records` is pointed for one test; evidence and key lie in tmp_path."""
+    """The URL of an empty case store, to which `records` is pointed for one test; evidence and key lie in tmp_path.
+
+    The organisation is that of organization.example.toml.
+    """
     from records import database as module
 
     name = f"test_{next(_numbers)}"
     administer(cluster, f"create database {name} template {TEMPLATE}")
     monkeypatch.setenv("VMEXPORT_DATABASE_URL", cluster.url(name))
+    monkeypatch.setenv("VMEXPORT_ORGANIZATION", str(organization_settings.EXAMPLE))
     monkeypatch.setenv("VMEXPORT_EVIDENCE_DIR", str(tmp_path / "evidence"))
     monkeypatch.setenv("VMEXPORT_SECRET_KEY_FILE", str(tmp_path / "secret.key"))
     forget_settings()

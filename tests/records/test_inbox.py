@@ -10,14 +10,11 @@ import pytest
 from decisions.export import ExportApi, ExportEvent, Outcome
 from decisions.ledger import check_chain
 from records import inbox, ledger
-from tests.decisions.plans import organization
 
 NOW = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
 
 
-@pytest.fixture(autouse=True)
-def ours(database, monkeypatch):
-    monkeypatch.setattr(inbox, "organization", organization)
+pytestmark = pytest.mark.usefixtures("database")
 
 
 def export(n=1, **change):
@@ -55,7 +52,7 @@ def post(*events, body=b"{}"):
     return inbox.assign(inbox.receive(body, "elastic", "application/json").id, events)
 
 
-def test_a_body_is_kept_as_it_came_until_it_is_decided(database):
+def test_a_body_is_kept_as_it_came_until_it_is_decided():
     body = bytes(range(256)) * 10
     kept = inbox.receive(body, "elastic", "text/plain\x00; x")
     assert inbox.pending() == (kept,)
@@ -165,7 +162,7 @@ def test_an_unknown_item_is_said_and_opens_no_case():
     assert ledger.cases() == ()
 
 
-def test_if_one_export_of_a_body_cannot_be_kept_none_is_and_the_body_stays_pending(monkeypatch):
+def test_if_one_export_of_a_body_cannot_be_kept_none_is_and_the_body_stays_pending():
     item = inbox.receive(b"{}", "elastic", None)
     broken = export(2, description="half a pair").model_copy(update={"description": "\ud800"})
     with pytest.raises(ledger.NotJson):
