@@ -39,7 +39,13 @@ WITHOUT_PERMISSION = {
     "sts:AssumeRoleWithSAML",
     "sts:AssumeRoleWithWebIdentity",
 }
-ACTIONS = {"lambda:Invoke": "lambda:InvokeFunction"}
+ACTIONS = {
+    "lambda:Invoke": "lambda:InvokeFunction",
+    # Of s3control: S3's own calls of these names are the bucket's.
+    "s3:GetPublicAccessBlock": "s3:GetAccountPublicAccessBlock",
+    "s3:PutPublicAccessBlock": "s3:PutAccountPublicAccessBlock",
+    "s3:DeletePublicAccessBlock": "s3:PutAccountPublicAccessBlock",
+}
 
 
 def needs(call: Call, caller: Caller) -> list[Need]:

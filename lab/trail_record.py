@@ -63,7 +63,7 @@ def of_call(call: Call, caller: Caller, answer: Answer, at: datetime, notes: Not
         "userIdentity": identity(caller),
         "eventTime": stamp(at),
         "eventSource": f"{SOURCES.get(call.service, call.service)}.amazonaws.com",
-        "eventName": trail_s3.event_name(call.operation) if call.service == "s3" else str(call.operation),
+        "eventName": trail_s3.event_name(call),
         "awsRegion": region_of(call),
         "sourceIPAddress": caller.source_ip,
         "userAgent": f"[{caller.user_agent}]" if call.service == "s3" else caller.user_agent,

@@ -26,9 +26,12 @@ EVENT_NAMES = {
 LISTS = {"ListObjects", "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads", "HeadBucket"}
 
 
-def event_name(operation: str | None) -> str:
-    """CloudTrail's name of an S3 operation."""
-    return EVENT_NAMES.get(str(operation), str(operation))
+def event_name(call: Call) -> str:
+    """CloudTrail's name of an operation: the API's own but for S3's older ones and the account's settings."""
+    name = str(call.operation)
+    if call.service == "s3control" and name.endswith("PublicAccessBlock"):
+        return name.replace("Public", "AccountPublic")
+    return EVENT_NAMES.get(name, name) if call.service == "s3" else name
 
 
 def is_data_event(call: Call) -> bool:
