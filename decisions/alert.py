@@ -103,7 +103,7 @@ class _Decoding:
         """Take in a value: lists and envelopes are opened, documents read."""
         if depth > MAX_ENVELOPES:
             self.say(where, f"it is wrapped more than {MAX_ENVELOPES} times")
-        elif isinstance(value, str):
+        elif isinstance(value, str) and value.lstrip().startswith(("{", "[")):
             inner = self.parse(value, where)
             if inner is not _UNREAD:
                 self.open(inner, where, depth + 1)

@@ -13,19 +13,7 @@ from decisions.ledger import canonical_sha256
 STRING = "string"
 """The source that a caller can forge: it fills what no other source tells, and never contradicts one."""
 MAX_TEXT = 4096
-DECISIVE = frozenset(
-    {
-        "event_id",
-        "event_time",
-        "recipient_account",
-        "region",
-        "instance_id",
-        "image_id",
-        "bucket",
-        "task_id",
-        "object_key",
-    }
-)
+DECISIVE = frozenset({"recipient_account", "region", "instance_id", "image_id", "bucket", "task_id", "object_key"})
 """Fields that say what is to be contained: of two values that contradict each other neither is taken."""
 
 _OF_DELIVERY = {"event_id", "alert_id", "alert_rule", "alert_created", "ingested", "sources", "warnings"}

@@ -1,0 +1,83 @@
+"""Java's Map.toString: read where it has one reading, refused where a caller could have written part of it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from decisions.export import ExportApi
+from decisions.java_map import MAX_LENGTH, Ambiguous, parse
+from decisions.parameters import asked
+
+
+def java(value):
+    """As java.util.Map prints it."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}={java(inner)}" for name, inner in value.items()) + "}"
+    return "[" + ", ".join(map(java, value)) + "]" if isinstance(value, list) else value
+
+
+NAMES = st.from_regex(r"[a-z][A-Za-z0-9_.:-]{0,4}", fullmatch=True)  # shorter than any name that must stand once
+PLAIN = st.text(st.characters(codec="utf-8", exclude_characters="{}[],="), min_size=1)
+TREES = st.recursive(
+    PLAIN, lambda inner: st.dictionaries(NAMES, inner, max_size=4) | st.lists(inner, max_size=3), max_leaves=12
+)
+PIECES = (
+    ", ", "=", "{", "}", "[", "]", " ", "\n", "x", "a=b", "s3Bucket=innocent", ", s3Bucket=innocent", "S3BUCKET = innocent",
+    "bucket=innocent", "exportToS3={", "exportToS3Task={s3Bucket=innocent}", "}, exportToS3={", "instanceId=i-00000000",
+    "innocent", "ExportImageRequest={", "description=",
+)  # fmt: skip
+HOSTILE = st.lists(st.sampled_from(PIECES) | st.text(max_size=4), max_size=6).map("".join)
+
+
+@given(st.dictionaries(NAMES, TREES, max_size=5))
+def test_what_holds_no_structure_of_its_own_is_read_back_as_it_was(tree):
+    assert parse(java(tree)) == tree
+
+
+@given(st.permutations(["instanceId", "exportToS3", "description", "tagSet"]), st.randoms(), HOSTILE, HOSTILE, HOSTILE)
+def test_no_description_prefix_or_tag_ever_leads_to_another_bucket_or_instance(
+    order, shuffle, description, prefix, tag
+):
+    location = [("s3Bucket", "real-bucket"), ("s3Prefix", prefix), ("diskImageFormat", "VMDK")]
+    shuffle.shuffle(location)
+    request = {
+        "instanceId": "i-0123456789abcdef0",
+        "exportToS3": dict(location),
+        "description": description,
+        "tagSet": {"items": [{"key": tag, "value": tag}]},
+    }
+    try:
+        tree = parse(java({name: request[name] for name in order}))
+    except Ambiguous:
+        return
+    read = dict(asked(ExportApi.INSTANCE, tree))
+    assert read.get("bucket", ["real-bucket"]) == ["real-bucket"]
+    assert read.get("instance_id", ["i-0123456789abcdef0"]) == ["i-0123456789abcdef0"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "brace"),
+        ("instanceId=i-1", "brace"),
+        ("{a=b", "cut off"),
+        ("{a={b=c}", "neither a comma"),
+        ("{a=b}}", "follows"),
+        ("{a=b} x", "follows"),
+        ("{a=b, a=c}", "twice"),
+        ("{=b}", "no field name"),
+        ("{a=x}y, b=c}", "follows"),
+        ("{a=[b, c}", "cut off"),
+        ("{description=s3Bucket=x, exportToS3={s3Bucket=y}}", "more than once"),
+        ("{description=x, s3bucket =innocent, exportToS3={s3Bucket=y}}", "more than once"),
+        ("{" + "a={" * 100, "too deeply"),
+        ("{a=" + "x" * MAX_LENGTH + "}", "longer"),
+    ],
+)
+def test_what_has_no_single_reading_is_refused_with_the_reason(text, why):
+    with pytest.raises(Ambiguous, match=why):
+        parse(text)
+
+
+def test_a_description_with_commas_is_one_value():
+    assert parse("{description=moved, as agreed, b=c}") == {"description": "moved, as agreed", "b": "c"}
