@@ -48,12 +48,7 @@ def _engine(url: URL, pool: int) -> Engine:
 def _url() -> URL:
     given = settings().database_url
     if given is None:
-        cluster = embedded.running(home().home / "postgres")
-        if cluster is None:
-            raise NoDatabase(
-                f"no database: set VMEXPORT_DATABASE_URL, or run `vmexport serve`, which starts one in {home().home}"
-            )
-        return make_url(cluster.url("vmexport"))
+        return _embedded_url(home().home / "postgres")
     try:
         url = make_url(given.get_secret_value())
     except ArgumentError:
@@ -61,6 +56,17 @@ def _url() -> URL:
     if url.get_backend_name() not in ("postgresql", "postgres"):
         raise NoDatabase(f"VMEXPORT_DATABASE_URL names {url.get_backend_name()}; only PostgreSQL keeps the cases")
     return url.set(drivername="postgresql+psycopg")
+
+
+@lru_cache
+def _embedded_url(directory: Path) -> URL:
+    """Found once: a cluster that is started again has the same socket."""
+    cluster = embedded.running(directory)
+    if cluster is None:
+        raise NoDatabase(
+            f"no database: set VMEXPORT_DATABASE_URL, or run `vmexport serve`, which starts one in {directory}"
+        )
+    return make_url(cluster.url("vmexport"))
 
 
 @contextmanager

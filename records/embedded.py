@@ -12,14 +12,10 @@ import argparse
 import contextlib
 import fcntl
 import os
-import pwd
-import re
-import secrets
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,18 +25,14 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from records.postgres_binaries import Account, Binaries, NoPostgres, find
+from records.cluster_place import Place, homes_of, made_place, new_place, server_account, socket_dir_of
+from records.postgres_binaries import Binaries, NoPostgres, find
 
-ROOT_HOME = Path("/var/lib/vmexport")
-UNPRIVILEGED = "nobody"
 DATABASES = ("prefect", "vmexport")
 PORT = 5432
 """Names the socket only; nothing listens on TCP."""
 START_SECONDS = 60.0
-SOCKET_PATH = re.compile(r"[A-Za-z0-9_./-]{1,85}")
-"""A socket's whole path must stay under 104 bytes, and its folder is read as one of a list."""
 OPTIONS = ("-c", "listen_addresses=", "-c", "unix_socket_permissions=0700", "-c", "max_connections=200")
-
 
 _started_here: list[subprocess.Popen[bytes]] = []
 """Servers that are our children and outlive us; kept, so that Python does not warn of them."""
@@ -62,38 +54,6 @@ class Cluster:
         stop(self.directory)
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a cluster lies, and as whom it runs.
-
-    `home` is ours and only the folders that `own` makes in it are the server's: as root we follow no link that the
-    unprivileged account could lay.
-    """
-
-    home: Path
-    account: Account
-    copies: Path | None
-
-    @property
-    def data(self) -> Path:
-        return self.home / "data"
-
-    @property
-    def run(self) -> Path:
-        """The socket."""
-        return self.home / "run"
-
-    @property
-    def log(self) -> Path:
-        return self.home / "postgres.log"
-
-    def own(self, folder: Path) -> None:
-        """Make a folder that only the server's account may enter."""
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if options := self.account.subprocess_options:
-            os.chown(folder, options["user"], options["group"], follow_symlinks=False)
-
-
 def start(directory: Path) -> Cluster:
     """The running cluster of `directory`, with our databases: made at first use, started if it does not run.
 
@@ -102,11 +62,11 @@ def start(directory: Path) -> Cluster:
     directory = directory.absolute()
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _locked(directory):
-        place = _made_place(directory) or _new_place(directory)
+        place = made_place(directory) or new_place(directory)
         socket_dir = _running(place)
         if socket_dir is None:
             binaries = _initialised(place)
-            socket_dir = _started(place, binaries, _socket_dir(place))
+            socket_dir = _started(place, binaries, socket_dir_of(place))
         _make_databases(socket_dir)
     return Cluster(directory, socket_dir)
 
@@ -114,7 +74,7 @@ def start(directory: Path) -> Cluster:
 def running(directory: Path) -> Cluster | None:
     """The cluster of `directory`, if it was made and runs now; starts nothing."""
     directory = directory.absolute()
-    place = _made_place(directory)
+    place = made_place(directory)
     socket_dir = _running(place) if place else None
     return Cluster(directory, socket_dir) if socket_dir else None
 
@@ -125,7 +85,7 @@ def stop(directory: Path) -> None:
     if not directory.exists():
         return
     with _locked(directory):
-        place = _made_place(directory)
+        place = made_place(directory)
         if place and _running(place):
             _stop(place)
 
@@ -133,56 +93,15 @@ def stop(directory: Path) -> None:
 def remove(directory: Path) -> None:
     """Stop the cluster of `directory` and delete it with all its data, also where `directory` itself is gone already."""
     directory = directory.absolute()
-    for home in _homes(directory):
-        place = _Place(home, _account(), None)
+    for home in homes_of(directory):
+        place = Place(home, server_account(), None)
         if _running(place):
             _stop(place)
         if (home / "made").exists():
-            socket_dir = _socket_dir(place)
+            socket_dir = socket_dir_of(place)
             shutil.rmtree(home)
             shutil.rmtree(socket_dir, ignore_errors=True)
     shutil.rmtree(directory, ignore_errors=True)
-
-
-def _homes(directory: Path) -> list[Path]:
-    if os.geteuid():
-        return [directory]
-    return [o.parent for o in ROOT_HOME.glob("*/origin") if o.read_text() == str(directory)]
-
-
-def _account() -> Account:
-    if os.geteuid():
-        return Account()
-    user = pwd.getpwnam(UNPRIVILEGED)
-    return Account({"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []})
-
-
-def _made_place(directory: Path) -> _Place | None:
-    """Where the cluster of `directory` lies; None before the first start. Raises NoPostgres if it is gone."""
-    if os.geteuid():
-        return _Place(directory, _account(), None)
-    named = directory / "cluster"
-    if not named.exists():
-        return None
-    home = ROOT_HOME / Path(named.read_text()).name
-    if not home.exists():
-        raise NoPostgres(
-            f"{home}, where the database of {directory} lay, is gone: restore it, or begin empty after "
-            f"python -m records.embedded remove {directory}"
-        )
-    return _Place(home, _account(), ROOT_HOME)
-
-
-def _new_place(directory: Path) -> _Place:
-    """As root a file in `directory` names the cluster: whoever deletes `directory` begins empty, as everybody else does."""
-    ROOT_HOME.mkdir(exist_ok=True)
-    ROOT_HOME.chmod(0o755)
-    home = ROOT_HOME / secrets.token_hex(4)
-    home.mkdir()
-    home.chmod(0o711)
-    (home / "origin").write_text(str(directory))
-    (directory / "cluster").write_text(home.name)
-    return _Place(home, _account(), ROOT_HOME)
 
 
 @contextlib.contextmanager
@@ -192,7 +111,7 @@ def _locked(directory: Path) -> Iterator[None]:
         yield
 
 
-def _initialised(place: _Place) -> Binaries:
+def _initialised(place: Place) -> Binaries:
     """The programs of the cluster, which is made if there is none; one that was left half made is made anew."""
     version = place.data / "PG_VERSION"
     if (place.home / "made").exists():
@@ -210,27 +129,7 @@ def _initialised(place: _Place) -> Binaries:
     return binaries
 
 
-def _socket_dir(place: _Place) -> Path:
-    """The folder of the socket: elsewhere if the path of the cluster is too long for one."""
-    if SOCKET_PATH.fullmatch(str(place.run)):
-        return place.run
-    named = place.home / "socket-dir"
-    if named.exists():
-        far = Path(named.read_text())
-        # /tmp is everybody's: a folder that was cleaned away may come back as somebody else's.
-        if (
-            far.is_dir()
-            and not far.is_symlink()
-            and far.stat().st_uid == os.geteuid()
-            and far.stat().st_mode & 0o077 == 0
-        ):
-            return far
-    far = Path(tempfile.mkdtemp(prefix="vmexport-", dir="/tmp"))
-    named.write_text(str(far))
-    return far
-
-
-def _started(place: _Place, binaries: Binaries, socket_dir: Path) -> Path:
+def _started(place: Place, binaries: Binaries, socket_dir: Path) -> Path:
     """Start the server itself, not through pg_ctl, which hands paths to a shell; wait until it answers."""
     place.own(place.run)
     place.log.touch(mode=0o600)
@@ -248,22 +147,14 @@ def _started(place: _Place, binaries: Binaries, socket_dir: Path) -> Path:
             if time.monotonic() > end:
                 raise NoPostgres(f"PostgreSQL (pid {server.pid}) does not answer; its log: {place.log}")
             time.sleep(0.02)
-        said = _tail(place, before)
+        said = place.log_since(before)
         # Backends of a killed server hold its shared memory until they notice.
         if "pre-existing shared memory block" not in said or time.monotonic() > end:
             raise NoPostgres(f"PostgreSQL did not start: {said[-1500:]}")
         time.sleep(0.1)
 
 
-def _tail(place: _Place, offset: int) -> str:
-    if not place.log.exists():
-        return ""
-    with place.log.open("rb") as log:
-        log.seek(offset)
-        return log.read().decode(errors="replace")
-
-
-def _running(place: _Place) -> Path | None:
+def _running(place: Place) -> Path | None:
     """The socket folder of the server if it answers; waits for one that is starting, and clears up after a dead one."""
     pid_file = place.data / "postmaster.pid"
     end = time.monotonic() + START_SECONDS
@@ -321,7 +212,7 @@ def _make_databases(socket_dir: Path) -> None:
                 connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
 
 
-def _stop(place: _Place) -> None:
+def _stop(place: Place) -> None:
     pid = int((place.data / "postmaster.pid").read_text().splitlines()[0])
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGINT)  # "fast": ends sessions, writes a checkpoint

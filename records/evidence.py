@@ -95,6 +95,11 @@ def find(case_id: str, evidence_id: str) -> Evidence | None:
     return next((e for e in listing(case_id) if e.id == evidence_id), None)
 
 
+def location(collected: Evidence) -> str:
+    """Where a person finds it: an absolute path for the folder store."""
+    return evidence_store().location(collected.stored_at)
+
+
 def evidence_store() -> EvidenceStore:
     """The configured store."""
     return Folder(settings().evidence_dir)

@@ -1,4 +1,4 @@
-"""Where the bytes of evidence lie. Today a folder; another store (S3 with Object Lock) offers the same three methods."""
+"""Where the bytes of evidence lie. Today a folder; another store (S3 with Object Lock) offers the same methods."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ class EvidenceStore(Protocol):
 
     def listing(self, case_id: str) -> tuple[str, ...]:
         """Paths of everything that lies there for the case, sorted."""
+        ...
+
+    def location(self, path: str) -> str:
+        """Where a person finds it: a file's path, a URL."""
         ...
 
 
@@ -62,6 +66,10 @@ class Folder:
     def listing(self, case_id: str) -> tuple[str, ...]:
         """Everything below the case's folder that is not a folder, links included."""
         return tuple(sorted(p.relative_to(self.root).as_posix() for p in files_below(self.root / inside(case_id))))
+
+    def location(self, path: str) -> str:
+        """The absolute path on this machine."""
+        return str(self.locate(path).absolute())
 
     def locate(self, path: str) -> Path:
         """The path on disk. Raises ValueError if it leads out of the folder."""

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Literal
 
-from decisions.grouping import case_id, dedupe_keys, grouping_keys
-from settings.organization import organization
 from sqlalchemy import Connection, Select, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from decisions.export import ExportEvent
+from decisions.grouping import case_id, dedupe_keys, grouping_keys
 from records import ledger
 from records.database import transaction
 from records.tables import case_key, inbox
 from records.tables import ledger as ledger_table
+from settings.organization import organization
 
 ASSIGN_LOCK = 0x766D_6578_0002
 """Advisory lock: exports find their case one body at a time, so that one alert posted twice opens one case."""
@@ -114,7 +114,7 @@ def _decide(connection: Connection, item_id: int, state: str, why: str | None) -
     return sha256
 
 
-def _assign(connection: Connection, event: ExportEvent, told_by: dict[str, object], window: timedelta) -> Assigned:
+def _assign(connection: Connection, event: ExportEvent, told_by: Mapping[str, object], window: timedelta) -> Assigned:
     known = select(case_key.c.case_id).where(case_key.c.use == "dedupe", case_key.c.key.in_(dedupe_keys(event)))
     if case := connection.execute(known.order_by(case_key.c.id).limit(1)).scalar_one_or_none():
         _remember(connection, case, "dedupe", dedupe_keys(event), event)

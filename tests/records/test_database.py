@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from records import database as module
-from records import ledger
+from records import embedded, ledger
 from records.tables import metadata
 from tests.postgres import administer, forget_settings
 
@@ -68,7 +68,9 @@ def test_the_usual_spellings_of_a_postgres_url_work(database, monkeypatch, schem
     assert ledger.append("VMX-1", "gap", "flow", {}).seq == 1
 
 
-def test_without_a_configured_database_the_next_step_is_named(monkeypatch, tmp_path, capsys):
+def test_without_a_configured_database_our_own_is_used_if_it_runs_and_else_the_next_step_is_named(
+    monkeypatch, tmp_path, capsys
+):
     from settings.home import home
 
     monkeypatch.delenv("VMEXPORT_DATABASE_URL", raising=False)
@@ -76,5 +78,12 @@ def test_without_a_configured_database_the_next_step_is_named(monkeypatch, tmp_p
     home.cache_clear()
     forget_settings()
     assert module.main(["migrate"]) == 2
-    home.cache_clear()
     assert "vmexport serve" in capsys.readouterr().err
+    embedded.start(tmp_path / "postgres")
+    try:
+        assert module.main(["migrate"]) == 0
+        assert ledger.append("VMX-1", "gap", "flow", {}).seq == 1
+        module.engine().dispose()
+    finally:
+        embedded.remove(tmp_path / "postgres")
+        home.cache_clear()

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from records import embedded, postgres_binaries
+from records import cluster_place, embedded, postgres_binaries
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_after_kill_9_it_starts_again_with_everything_that_was_committed(directo
 @pytest.fixture
 def impostors():
     """Two processes of the server's own account: one that runs, one that has ended and that nobody has waited for."""
-    account = embedded._account().subprocess_options
+    account = cluster_place.server_account().subprocess_options
     alive = subprocess.Popen(["sleep", "120"], cwd="/", **account)
     zombie = subprocess.Popen(["true"], cwd="/", stdout=subprocess.PIPE, **account)
     zombie.stdout.read()

@@ -6,6 +6,7 @@ import hashlib
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,7 @@ def test_what_was_collected_can_be_loaded_and_stands_in_the_ledger(database, tmp
     kept = collect(coverage=day)
     assert (kept.id, kept.stored_at) == ("EV-0001", f"{CASE}/EV-0001-bucket-policy-of-example-drop.json")
     assert evidence.load(kept) == b'{"a": 1}'
+    assert Path(evidence.location(kept)).read_bytes() == b'{"a": 1}'
     assert evidence.listing(CASE) == (kept,)
     assert evidence.find(CASE, "EV-0001") == kept
     [entry] = ledger.entries(CASE, "evidence-collected")
