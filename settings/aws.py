@@ -19,7 +19,9 @@ class AwsSettings(BaseSettings):
     read_role: str = Field("vmexport-read", description="Role that looks, with its path if it has one")
     respond_role: str = Field("vmexport-respond", description="Role that makes changes which can be undone")
     destructive_role: str = Field("vmexport-destructive", description="Role that deletes, after the second gate")
-    forensics_role: str = Field("vmexport-forensics", description="Role that copies evidence into the forensics account")
+    forensics_role: str = Field(
+        "vmexport-forensics", description="Role that copies evidence into the forensics account"
+    )
     external_id: SecretStr | None = Field(None, description="sts:ExternalId that the roles' trust policies ask for")
     session_prefix: str = Field("vmexport", description="What the names of our sessions begin with", max_length=16)
     session_duration: timedelta = Field(timedelta(hours=1), description="Life of a session; it is renewed in time")

@@ -76,7 +76,7 @@ def object_versions(
             raise NotThere(
                 f"s3://{bucket}/{key}* holds more than {MAX_VERSIONS} versions: look by hand which are ours."
             )
-    return tuple(sorted(found, key=lambda v: (v.last_modified, v.key, v.version_id or ""), reverse=True))
+    return tuple(sorted(found, key=lambda v: (v.last_modified, v.is_latest, v.key), reverse=True))
 
 
 @read(step="investigation.2c", source="s3control:GetPublicAccessBlock", permissions=("s3:GetAccountPublicAccessBlock",))

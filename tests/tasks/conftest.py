@@ -63,7 +63,7 @@ def ours(lab: RunningLab, roots: dict[str, As], tmp_path: Path, monkeypatch: pyt
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
         "AWS_EC2_METADATA_DISABLED": "true",
         "VMEXPORT_ORGANIZATION": str(EXAMPLE),
-        "VMEXPORT_CLOUDTRAIL_DIR": str(lab.directory / "cloudtrail"),
+        "VMEXPORT_CLOUDTRAIL_DIR": str(lab.directory),
         "VMEXPORT_S3_ACCESS_LOGS_DIR": str(lab.directory / "s3-access-logs"),
         "VMEXPORT_DRILL_CREDENTIALS": str(tmp_path / "drill.json"),
     }

@@ -196,8 +196,8 @@ def test_data_events_are_off_until_a_trail_selects_the_bucket_and_logs(aws, prod
     assert cloudtrail.data_events.plain(aws, *HERE, "example-other").on is False
 
 
-def test_a_refused_read_names_the_code_and_what_to_allow(ours, production):
-    production.client("iam").delete_role_policy(RoleName="vmexport-read", PolicyName="given")
+def test_a_refused_read_names_the_code_and_what_to_allow(ours, lab):
+    lab.add_fault(service="s3", operation="ListBuckets", kind="access-denied", times=2)
     answer = s3.bucket.answer(CASE, *HERE, "example-drop")
     assert isinstance(answer, Unknown)
     assert "AccessDenied" in answer.why
