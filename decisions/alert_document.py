@@ -62,7 +62,7 @@ def export_of(document: Mapping[str, Any], alert_id: str | None = None) -> Expor
     """
     if has(document, "kibana.alert.building_block_type"):
         group = scalars(document, "kibana.alert.group.id")
-        of = f" of group {group[0]}" if group else ""
+        of = f" of group {ascii(str(group[0])[:80])[1:-1]}" if group else ""
         raise Incomplete(f"it is a building block{of}: the alert that it belongs to tells of the export")
     api = _api(document)
     reading = Reading()

@@ -15,12 +15,17 @@ JavaValue = str | JavaMap | list["JavaValue"]
 
 MAX_DEPTH, MAX_LENGTH = 16, 200_000
 
-DECISIVE = (
-    "exportToS3", "exportToS3Task", "s3ExportLocation", "s3Bucket", "bucket", "s3Prefix", "s3Key", "objectKey",
-    "instanceId", "imageId", "exportTaskId", "exportImageTaskId", "diskImageFormat", "containerFormat",
-    "targetEnvironment", "roleName",
+SYNONYMS = (
+    ("exportToS3", "exportToS3Task", "s3ExportLocation"),
+    ("s3Bucket", "bucket"),
+    ("s3Prefix", "prefix"),
+    ("s3Key", "objectKey"),
+    ("exportTaskId", "exportImageTaskId"),
+    ("instanceId",), ("imageId",), ("diskImageFormat",), ("containerFormat",), ("targetEnvironment",), ("roleName",),
 )  # fmt: skip
-_DECISIVE = re.compile(rf"(?<!\w)({'|'.join(DECISIVE)})\s*=", re.IGNORECASE)
+"""Names that decide; of the synonyms in a row at most one stands in an honest text."""
+_ROW = {name.lower(): row[0] for row in SYNONYMS for name in row}
+_DECISIVE = re.compile(rf"(?<!\w)({'|'.join(_ROW)})\s*=", re.IGNORECASE)
 _KEY = re.compile(r"([A-Za-z_][\w:.-]*)=")
 _VALUE_IN_MAP = re.compile(r"[^{}\[\]]*?(?=\}|, [A-Za-z_][\w:.-]*=)")
 _VALUE_IN_LIST = re.compile(r"[^{}\[\]]*?(?=\]|, )")
@@ -34,10 +39,12 @@ def parse(text: str) -> JavaMap:
     """The map, with strings as leaves. Raises Ambiguous for what is cut off, unbalanced, doubled or could mislead."""
     if len(text) > MAX_LENGTH:
         raise Ambiguous(f"the text is longer than {MAX_LENGTH} characters")
-    names = [name.lower() for name in _DECISIVE.findall(text)]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice:
-        raise Ambiguous(f"{twice} stands in it more than once, so that a free text may have written one of them")
+    seen: set[str] = set()
+    for name in _DECISIVE.findall(text):
+        row = _ROW[name.lower()]
+        if row in seen:
+            raise Ambiguous(f"{row} stands in it more than once, so that a free text may have written one of them")
+        seen.add(row)
     found, end = _map(text, 0, 0)
     if end != len(text):
         raise Ambiguous("text follows the closing brace")

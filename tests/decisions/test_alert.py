@@ -239,6 +239,7 @@ def test_a_time_that_differs_in_the_record_does_not_lose_the_export():
     assert event.event_time == TOLD["event_time"]
 
 
+@settings(deadline=None)
 @given(description=HOSTILE, prefix=HOSTILE)
 def test_whatever_a_caller_writes_into_an_alert_of_text_the_bucket_is_right_or_absent(description, prefix):
     request = {
@@ -407,6 +408,7 @@ def use(decoded):
     "\n".join(decoded.problems).encode()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_no_body_raises(body):
     use(decode(body))
@@ -421,7 +423,7 @@ def damaged(draw, value):
     return value | {name: draw(damaged(value[name]))}
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.sampled_from([RECORD, ALERT, load("search_hit"), load("fields")]).flatmap(damaged))
 def test_no_damage_to_a_real_alert_raises(document):
     use(decode(json.dumps(document).encode()))

@@ -1,7 +1,7 @@
 """Java's Map.toString: read where it has one reading, refused where a caller could have written part of it."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decisions.export import ExportApi
@@ -29,11 +29,13 @@ PIECES = (
 HOSTILE = st.lists(st.sampled_from(PIECES) | st.text(max_size=4), max_size=6).map("".join)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(NAMES, TREES, max_size=5))
 def test_what_holds_no_structure_of_its_own_is_read_back_as_it_was(tree):
     assert parse(java(tree)) == tree
 
 
+@settings(deadline=None)
 @given(st.permutations(["instanceId", "exportToS3", "description", "tagSet"]), st.randoms(), HOSTILE, HOSTILE, HOSTILE)
 def test_no_description_prefix_or_tag_ever_leads_to_another_bucket_or_instance(
     order, shuffle, description, prefix, tag
