@@ -15,7 +15,7 @@ from decisions.findings import Assessment, ExportFacts, Findings, Severity, Verd
 from decisions.organization import Account, Organization
 from decisions.plan import PlannedAction
 from decisions.receipt import Receipt
-from decisions.resources import PrincipalState
+from decisions.resources import Acl, AclGrant, BucketState, PrincipalState
 from tasks.actions.base import Action
 from tests.lab.aws import As
 
@@ -141,6 +141,28 @@ def user(name: str = "mallory", **change: Any) -> PrincipalState:
 def role(name: str = "contractor", **change: Any) -> PrincipalState:
     arn = f"arn:aws:iam::{PRODUCTION}:role/{name}"
     return PrincipalState(**({"arn": arn, "name": name, "type": "role", "account": PRODUCTION} | change))
+
+
+OWNER = "a" * 64
+"""Canonical id of the production account."""
+
+
+def bucket(**change: Any) -> BucketState:
+    """A private bucket of the production account."""
+    given = {
+        "bucket": BUCKET,
+        "account": PRODUCTION,
+        "region": REGION,
+        "policy": None,
+        "acl": Acl(
+            owner_id=OWNER,
+            grants=(AclGrant(grantee_type="CanonicalUser", grantee_id=OWNER, permission="FULL_CONTROL"),),
+        ),
+        "ownership": "BucketOwnerPreferred",
+        "public_access_block": None,
+        "versioning": "Enabled",
+    }
+    return BucketState(**(given | change))
 
 
 @dataclass
