@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic import AwareDatetime, Field
 
-from decisions.evidence import Frozen
+from decisions.activity import LogAnswer
+from decisions.actor import Actor
+from decisions.evidence import Frozen, Known, Unknown
+from decisions.export import Outcome
+from decisions.findings import ExportFacts
+from decisions.organization import Organization
+from decisions.resources import BucketState, Instance, PublicAccessBlock
 
 
 class Image(Frozen):
@@ -45,3 +53,51 @@ class OrganizationAccount(Frozen):
     id: str
     name: str
     status: str
+
+
+class CaseFacts(Frozen):
+    """What severity and verdict are judged from: everything known of a case's exports, with what we allow."""
+
+    exports: tuple[ExportFacts, ...]
+    buckets: dict[str, Known[BucketState] | Unknown]
+    activity: Known[LogAnswer] | Unknown
+    """Calls with the actors' keys; triage does not ask for them yet."""
+    account_blocks: dict[str, Known[PublicAccessBlock] | Unknown] = Field(default_factory=dict)
+    """Account -> its own public access block; triage does not ask for it."""
+    organization: Organization
+
+
+def approved_exporter(actor: Actor, organization: Organization) -> bool | None:
+    """Whether the caller is a user or role that may export; None when the record does not tell who called."""
+    arn = actor.iam_arn or actor.principal_arn
+    return None if arn is None else any(matches(pattern, arn) for pattern in organization.approved_exporters)
+
+
+def matches(pattern: str, arn: str) -> bool:
+    """Whether an ARN is the pattern's; `*` stands for any text, in the last part only."""
+    wanted, given = pattern.split(":", 5), arn.split(":", 5)
+    if len(wanted) != 6 or len(given) != 6 or wanted[:5] != given[:5]:
+        return False
+    return re.fullmatch(".*".join(map(re.escape, wanted[5].split("*"))), given[5]) is not None
+
+
+def documented(export: ExportFacts, organization: Organization) -> bool:
+    """Whether the description names a change ticket; EC2's own text counts where it answered."""
+    told = export.task.value.description if isinstance(export.task, Known) else None
+    text = told or export.event.description or ""
+    return re.search(organization.change_ticket, text[:1000]) is not None
+
+
+def left(export: ExportFacts) -> bool:
+    """Whether AWS took the request, so that data may have left."""
+    return export.event.outcome is Outcome.ACCEPTED or isinstance(export.task, Known)
+
+
+def classification(instance: Instance, organization: Organization) -> str | None:
+    """`sensitive`, `public` or `internal` as the instance's tags have it; None where no tag tells."""
+    told = {instance.tags[k].strip().lower() for k in organization.sensitive_tag_keys if k in instance.tags}
+    if told & set(organization.sensitive_tag_values):
+        return "sensitive"
+    if not told:
+        return None
+    return "public" if told <= set(organization.public_tag_values) else "internal"
