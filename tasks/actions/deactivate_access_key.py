@@ -62,10 +62,6 @@ class DeactivateAccessKey(StateChange):
             parameters={"user": user.name, "principals": [user.arn], "access_key_ids": [key.access_key_id]},
         )
 
-    def relevant(self, action: PlannedAction, state: State) -> State:
-        """That there is such a key: somebody who has turned it off meanwhile has not spoilt the plan."""
-        return {"exists": state["status"] is not None}
-
     def read(self, aws: Clients, action: PlannedAction) -> State:
         pages = self._iam(aws, action).get_paginator("list_access_keys").paginate(UserName=action.parameters["user"])
         keys = {key.get("AccessKeyId"): key.get("Status") for page in pages for key in page["AccessKeyMetadata"]}

@@ -82,10 +82,6 @@ class DenyUser(StateChange):
             parameters={"by": by, "principals": [user.arn], "access_key_ids": list(keys_of(user, findings))},
         )
 
-    def relevant(self, action: PlannedAction, state: State) -> State:
-        """A policy of our name that is not ours; the deny itself may be there already."""
-        return {"foreign": state["inline"] if state["inline"] != DENY_ALL else None}
-
     def read(self, aws: Clients, action: PlannedAction) -> State:
         iam, name = self._iam(aws, action), action.target.rsplit("/", 1)[-1]
         attached = iam.get_paginator("list_attached_user_policies").paginate(UserName=name)

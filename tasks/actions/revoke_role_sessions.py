@@ -75,10 +75,6 @@ class RevokeRoleSessions(StateChange):
             },
         )
 
-    def relevant(self, action: PlannedAction, state: State) -> State:
-        """A policy of our name that is not ours."""
-        return {"foreign": state["inline"] if _cut_off(state["inline"]) is None else None}
-
     def read(self, aws: Clients, action: PlannedAction) -> State:
         iam, name = self._iam(aws, action), name_of(action.target)
         iam.get_role(RoleName=name)  # a missing role must not look like a role without the policy

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
+from decisions.ledger import canonical_sha256
 from decisions.plan import PlannedAction
 from decisions.receipt import Receipt, Verification
 from tasks.actions.base import Action, Applied, Clients, State
@@ -31,9 +33,28 @@ class StateChange(Action):
     def effects(self, aws: Clients, action: PlannedAction) -> Sequence[Look]:
         """Probes of the effect, beside the fresh read that every verification makes."""
 
+    def own(self, part: str, value: Any) -> Any:
+        """A part without what other actions of one case change in it; a plan does not rest on that."""
+        return value
+
     def same(self, one: State, other: State) -> bool:
         """Whether two states mean the same to AWS; parts of a state are compared one at a time with it."""
         return one == other
+
+    def relevant(self, action: PlannedAction, state: State) -> Any:
+        """The two states that the plan lies between, and each part that is neither: that somebody else changed.
+
+        A part that is as wanted already has not spoilt the plan. Seen from the way back it is the same value.
+        """
+        ends = [{part: self.own(part, end.get(part)) for part in state} for end in (action.before, action.after)]
+        wanted = self.wanted(action, state)
+        changed = {
+            part: self.own(part, value)
+            for part, value in state.items()
+            if self.own(part, value) not in [end[part] for end in ends]
+            and not self.same({part: value}, {part: wanted[part]})
+        }
+        return {"between": sorted(ends, key=canonical_sha256), "changed": changed}
 
     def reached(self, action: PlannedAction, state: State) -> bool:
         return self.same(self.wanted(action, state), state)

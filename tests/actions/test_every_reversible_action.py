@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from decisions.ledger import canonical_sha256
 from tests.actions import identity_scenarios, recovery_scenarios
 from tests.actions.given import receipt
 from tests.actions.scenario import Scenario
@@ -61,3 +62,11 @@ def test_taken_back_it_is_as_it_was_and_taking_back_twice_writes_nothing(scenari
     writes = len(scenario.writes())
     assert scenario.action.revert(scenario.aws, scenario.planned, done).verified
     assert len(scenario.writes()) == writes
+
+
+def test_a_release_planned_from_the_receipt_fits_the_world(scenario):
+    scenario.action.apply(scenario.aws, scenario.planned, scenario.read())
+    after = scenario.read()
+    backwards = scenario.planned.model_copy(update={"before": scenario.planned.after, "after": scenario.planned.before})
+    from_receipt = canonical_sha256(scenario.action.relevant(scenario.planned, after))
+    assert scenario.action.precondition(backwards, scenario.read()) == from_receipt
