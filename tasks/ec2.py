@@ -46,7 +46,7 @@ def instance(aws: Clients, account: str, region: str, instance_id: str) -> Insta
     )
 
 
-@read(step="triage.2", source="ec2:DescribeImages", permissions=("ec2:DescribeImages",))
+@read(step="investigation.1a", source="ec2:DescribeImages", permissions=("ec2:DescribeImages",))
 def image(aws: Clients, account: str, region: str, image_id: str) -> Image:
     """An AMI that the account may see, and the instance that EC2 says it was made from. Raises ClientError, NotThere."""
     ec2 = aws.client("ec2", account=account, tier="read", region=region)

@@ -1,0 +1,60 @@
+"""Cases in the ledger and machines in the lab, as an incident leaves them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from decisions.case import ALERT_JOINED, CASE_OPENED
+from decisions.export import ExportApi, ExportEvent, Outcome
+from records import ledger
+from tests.lab.aws import PRODUCTION, As
+
+CASE = "VMX-20261124-TEST"
+
+
+def export_event(**change: Any) -> ExportEvent:
+    """A role session exported a production instance just now."""
+    given: dict[str, Any] = {
+        "event_id": "e-1",
+        "api": ExportApi.INSTANCE,
+        "outcome": Outcome.ACCEPTED,
+        "event_time": datetime.now(UTC),
+        "recipient_account": PRODUCTION,
+        "caller_account": PRODUCTION,
+        "region": "us-east-1",
+        "principal_type": "AssumedRole",
+        "principal_arn": f"arn:aws:sts::{PRODUCTION}:assumed-role/ops/jo@example.com",
+        "issuer_arn": f"arn:aws:iam::{PRODUCTION}:role/ops",
+        "access_key_id": "ASIAEXAMPLEEXAMPLE01",
+        "source_address": "192.0.2.10",
+        "instance_id": "i-0123456789abcdef0",
+        "bucket": "example-drop",
+        "prefix": "vm/",
+        "task_id": "export-i-0123456789abcdef0",
+    }
+    return ExportEvent(**(given | change))
+
+
+def open_case(*events: ExportEvent) -> None:
+    """Open the case of these exports, as the inbox does."""
+    ledger.append(CASE, CASE_OPENED, "inbox", {"event_id": events[0].event_id, "inbox": 1, "sha256": "0" * 64})
+    for event in events:
+        said = {
+            "event": event.model_dump(mode="json"),
+            "inbox": 1,
+            "sha256": "0" * 64,
+            "joined_by": None,
+            "related": [],
+        }
+        ledger.append(CASE, ALERT_JOINED, "inbox", said)
+
+
+def running_instance(someone: As, **tags: str) -> str:
+    """Start an instance with these tags; its id."""
+    ec2 = someone.client("ec2")
+    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+    named = [{"ResourceType": "instance", "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}]
+    return ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, TagSpecifications=named)["Instances"][0][
+        "InstanceId"
+    ]
