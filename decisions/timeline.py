@@ -1,0 +1,191 @@
+"""What happened, in order: the actor's calls, what changed who may read, reads of the image, and the response to it.
+
+Moments come from log records and from the case's ledger; each says where it was read and which evidence holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from decisions.activity import LogRecord
+from decisions.case import fold
+from decisions.document import Code, Inline, Line, parts
+from decisions.evidence import Known, utc
+from decisions.export import ExportApi, ExportEvent
+from decisions.findings import ExportFacts, Findings
+from decisions.ledger import LedgerEntry
+from decisions.organization import Organization
+from decisions.story import tell
+
+Lane = Literal["actor", "others", "detection", "people", "response"]
+ALIKE = timedelta(minutes=10)
+"""Reading calls of one kind that follow each other within this time are one moment."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One thing that happened, or several alike that followed each other."""
+
+    time: datetime
+    lane: Lane
+    """Whose doing it was: `actor`, `others` (who else touched what the case is about), `detection`, `people`, `response`."""
+    what: Line
+    source: str
+    evidence: tuple[str, ...] = ()
+    event_id: str | None = None
+    detail: bool = False
+    """Of interest only to who wants all of it: reading calls, and steps of our own."""
+    count: int = 1
+    until: datetime | None = None
+
+    @property
+    def text(self) -> str:
+        """The sentence without its form."""
+        return "".join(p if isinstance(p, str) else p.text for p in parts(self.what))
+
+
+def timeline(
+    entries: Sequence[LedgerEntry], findings: Findings | None, organization: Organization
+) -> tuple[Moment, ...]:
+    """Every moment of the case, oldest first; without findings only what alerts and ledger tell."""
+    case = fold(entries)
+    kept = {e.what: e.id for e in case.evidence}
+    exports = {e.event_id: _export(e, "the alert") for e in case.exports}
+    found: list[Moment] = []
+    if findings:
+        exports |= {e.event.event_id: _export(e.event, "CloudTrail", e.evidence) for e in findings.exports}
+        found = [*_recorded(findings, organization, kept, set(exports)), *_read(findings, kept)]
+    told = [m for entry in entries if (m := _entry(entry))]
+    detected = [m for e in case.exports if (m := _detected(e))]
+    ordered = sorted([*exports.values(), *found, *told, *detected], key=lambda m: (m.time, m.lane, m.event_id or ""))
+    return tuple(_together(ordered))
+
+
+def _export(event: ExportEvent, source: str, evidence: Sequence[str] = ()) -> Moment:
+    who = event.principal_arn or event.principal_id or event.access_key_id or "an unknown caller"
+    what = event.task_id or event.instance_id or event.image_id or event.event_id
+    line: list[Inline] = [Code(who), f" called {event.api} for ", Code(what), f": {event.outcome}"]
+    if event.bucket:
+        line += [", to ", Code(f"s3://{event.bucket}/{event.prefix or ''}")]
+    return Moment(event.event_time, "actor", line, source, tuple(evidence), event.event_id)
+
+
+def _detected(event: ExportEvent) -> Moment | None:
+    if event.alert_created is None:
+        return None
+    line = ("Alert: ", Code(event.alert_rule or "a rule that is not named"))
+    return Moment(event.alert_created, "detection", line, "the alert", (), f"alert {event.alert_id or event.event_id}")
+
+
+def _recorded(findings: Findings, organization: Organization, kept: dict[str, str], told: set[str]) -> Iterator[Moment]:
+    """Log records, each once however many questions it answers; exports are told by `_export`."""
+    actor = Callers(findings.exports)
+    seen = set(told)
+    for question, answer in findings.activity.items():
+        for record in answer.value.records if isinstance(answer, Known) else ():
+            if record.event_id in seen:
+                continue
+            seen.add(record.event_id)
+            if not _ours(record, organization):
+                evidence = (kept[question],) if question in kept else ()
+                yield _call(record, actor.made(record), evidence)
+
+
+@dataclass(frozen=True)
+class Callers:
+    """The identities behind a case's exports."""
+
+    exports: tuple[ExportFacts, ...]
+
+    def made(self, record: LogRecord) -> bool:
+        """Whether one of them made a call."""
+        hops = [h for e in self.exports for h in (e.actor, *e.actor.chain)]
+        keys, arns = {h.access_key_id for h in hops}, {h.principal_arn for h in hops}
+        return (record.access_key_id or 0) in keys or (record.principal_arn or 0) in arns
+
+
+def _ours(record: LogRecord, organization: Organization) -> bool:
+    """Our own responders' calls are told by the ledger, with what they were for."""
+    return (record.issuer_arn or "").rpartition("/")[2] in organization.responder_roles
+
+
+def _call(record: LogRecord, by_actor: bool, evidence: tuple[str, ...]) -> Moment:
+    who = record.principal_arn or record.principal_id or record.invoked_by or "an unknown caller"
+    line: list[Inline] = [Code(who), f" called {record.event_name}"]
+    target = next((v for k in TARGETS if isinstance(v := record.request_parameters.get(k), str) and v), None)
+    line += [" on ", Code(target)] if target else []
+    line += [" from ", Code(record.source_address)] if record.source_address else []
+    line += [": ", Code(record.error_code)] if record.error_code else []
+    detail = record.read_only is not False or (
+        record.error_code is not None and record.event_name not in set(ExportApi)
+    )
+    source = "S3 access log" if record.category == "access-log" else "CloudTrail"
+    return Moment(record.time, "actor" if by_actor else "others", line, source, evidence, record.event_id, detail)
+
+
+TARGETS = (
+    "bucketName", "userName", "roleName", "policyArn", "roleArn", "instanceId", "imageId", "snapshotId", "name",
+)  # fmt: skip
+"""Parameters that name what a call was about."""
+
+
+def _read(findings: Findings, kept: dict[str, str]) -> Iterator[Moment]:
+    for place, answer in findings.reads.items():
+        for read in answer.value if isinstance(answer, Known) else ():
+            line: list[Inline] = [
+                Code(read.who),
+                " read ",
+                Code(f"s3://{place}"),
+                " from ",
+                Code(read.source_address or "?"),
+            ]
+            yield Moment(read.time, "actor", line, "S3", (), read.event_id)
+
+
+def _entry(entry: LedgerEntry) -> Moment | None:
+    told = tell(entry)
+    if told is None:
+        return None
+    lane, line, detail = told
+    return Moment(entry.time, lane, line, f"ledger {entry.seq}", _cited(entry), f"{entry.case}/{entry.seq}", detail)
+
+
+def _cited(entry: LedgerEntry) -> tuple[str, ...]:
+    return (str(entry.data["id"]),) if entry.kind == "evidence-collected" else ()
+
+
+def _together(ordered: Sequence[Moment]) -> Iterator[Moment]:
+    """Reading calls of the same words that follow each other, as one moment with its number."""
+    held: Moment | None = None
+    for moment in ordered:
+        if held and _alike(held, moment):
+            held = replace(held, count=held.count + 1, until=moment.time)
+            continue
+        if held:
+            yield held
+        held = moment
+    if held:
+        yield held
+
+
+def _alike(first: Moment, then: Moment) -> bool:
+    close = then.time - (first.until or first.time) <= ALIKE
+    return first.detail and then.detail and close and (first.lane, first.text) == (then.lane, then.text)
+
+
+def as_json(moment: Moment) -> dict[str, Any]:
+    """One moment for a machine; absent fields null."""
+    return {
+        "time": utc(moment.time),
+        "until": utc(moment.until) if moment.until else None,
+        "lane": moment.lane,
+        "what": moment.text,
+        "count": moment.count,
+        "source": moment.source,
+        "evidence": list(moment.evidence),
+        "event_id": moment.event_id,
+        "detail": moment.detail,
+    }

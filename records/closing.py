@@ -1,0 +1,31 @@
+"""The end of a case: in one transaction with a look whether an export joined that nobody has dealt with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlalchemy import text
+
+from decisions.case import ALERT_JOINED, CASE_CLOSED
+from records import ledger
+from records.database import transaction
+from records.inbox import ASSIGN_LOCK
+
+
+def close(case_id: str, by: str, data: Mapping[str, Any], known: Collection[str]) -> tuple[str, ...]:
+    """Close the case, unless exports joined it whose event ids are not in `known`; these are returned, and it stays open.
+
+    No export can join while this looks. A case that is closed already stays as it was closed.
+    """
+    with transaction() as connection:
+        connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": ASSIGN_LOCK})
+        ledger.lock(connection, case_id)
+        entries = ledger.entries_within(connection, case_id)
+        if any(e.kind == CASE_CLOSED for e in entries):
+            return ()
+        joined = (str(e.data["event"]["event_id"]) for e in entries if e.kind == ALERT_JOINED)
+        unknown = tuple(dict.fromkeys(i for i in joined if i not in known))
+        if not unknown:
+            ledger.append_within(connection, case_id, CASE_CLOSED, by, data)
+        return unknown
