@@ -65,9 +65,9 @@ class Read(Generic[P, T]):
 
     def answer(self, case_id: str, *args: P.args, **kwargs: P.kwargs) -> Known[T] | Unknown:
         """The answer at once, without Prefect."""
-        asked_at = datetime.now(UTC)
+        aws, asked_at = sts.aws(case_id), datetime.now(UTC)  # settings that cannot be used are not an unknown fact
         try:
-            value = self.plain(sts.aws(case_id), *args, **kwargs)
+            value = self.plain(aws, *args, **kwargs)
         except NotThere as absent:
             why = str(absent)
         except ClientError as error:

@@ -11,6 +11,7 @@ from decisions.case import fold
 from decisions.evidence import Known, Unknown
 from decisions.findings import Verdict
 from decisions.statements import EXPORTS, KEYS, PERMISSIONS
+from flows.results import RESULTS
 from flows.vm_export.investigation import investigate, look
 from records import evidence, inbox, ledger
 from tests.flows.harness import prefect
@@ -72,6 +73,7 @@ async def test_an_actor_who_opened_the_bucket_is_malicious_with_evidence(actor):
     assert all(set(s.evidence) <= ids for s in found.statements)
     case = fold(ledger.entries(CASE))
     assert (case.verdict, case.missing) == (found.verdict, found.missing)
+    assert RESULTS.loads(RESULTS.dumps(found)) == found
 
 
 async def test_the_chain_leads_back_to_the_user_and_both_are_read(actor):

@@ -8,6 +8,7 @@ from decisions.case import fold
 from decisions.evidence import Known, Unknown
 from decisions.export import ExportApi
 from decisions.findings import Severity
+from flows.results import RESULTS
 from flows.vm_export.triage import triage
 from records import cases, evidence, ledger
 from tasks import ec2, s3
@@ -52,6 +53,12 @@ async def test_the_severity_is_in_the_ledger_and_every_answer_is_evidence(machin
     assert b"payments" in evidence.load(kept[f"instance {machine} in {PRODUCTION}/us-east-1"])
     assert set(found.exports[0].evidence) <= {e.id for e in kept.values()}
     assert cases.verify_case(CASE) == ()
+
+
+async def test_a_resumed_run_reads_back_the_same(machine):
+    open_case(export_event(instance_id=machine))
+    found = await triage(CASE)
+    assert RESULTS.loads(RESULTS.dumps(found)) == found
 
 
 async def test_an_unchanged_world_is_not_stored_twice(machine):
