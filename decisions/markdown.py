@@ -28,7 +28,7 @@ from decisions.plain import AT_MOST, plain_text
 
 SPECIAL = re.compile(r"([\\`*_\[\]<>|~&$])")
 LEADING = re.compile(r"^(\s*)([-+=#]+|\d+[.)])(?=\s|$)")
-ADDRESS = re.compile(r"(?i)://|\bwww\.")
+ADDRESS = re.compile(r"(?i)://|www\.")
 
 
 def to_markdown(page: Page) -> str:
@@ -67,7 +67,7 @@ def line(content: Line) -> str:
                 drawn.append(f"[{prose(part.text)}]({part.url})")
             case str():
                 drawn.append(prose(part))
-    return _no_block("".join(drawn))
+    return _no_block("".join(drawn).strip())
 
 
 def prose(text: str) -> str:

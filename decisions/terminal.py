@@ -34,7 +34,7 @@ def to_terminal(page: Page, width: int = 100) -> str:
 def _block(block: Block, width: int) -> str:
     match block:
         case Heading():
-            text = plain_text(block.text)
+            text = _wrapped(plain_text(block.text), width)
             return text if block.level > 2 else f"{text}\n{'=-'[block.level - 1] * min(len(text), width)}"
         case Paragraph():
             return _wrapped(_line(block.line), width)

@@ -45,11 +45,12 @@ def timeline_chart(moments: Sequence[Moment], first: datetime, now: datetime) ->
 
     shown = [m for m in moments if not m.detail]
     start, end = around(first, max((m.until or m.time for m in shown), default=now))
-    rows = [{"time": utc(m.time), "row": m.lane, "what": plain_text(m.text, 120)} for m in shown if m.time >= start]
+    near = [m for m in shown if m.time > start]
+    rows = [{"time": utc(m.time), "row": m.lane, "what": plain_text(m.text, 120)} for m in near]
     lanes = [lane for lane in LANES if any(r["row"] == lane for r in rows)] or ["actor"]
     points = (
         alt.Chart(alt.Data(values=rows))
-        .mark_point(filled=True, size=130, opacity=0.75)
+        .mark_point(filled=True, size=130, opacity=0.8)
         .encode(
             x=_time("time", start, end),
             y=_row(lanes),
@@ -77,7 +78,7 @@ def exposure_chart(of: Reviewed) -> str:
     )
     points = (
         alt.Chart(alt.Data(values=reads))
-        .mark_point(filled=True, size=130, shape="diamond")
+        .mark_point(filled=True, size=130, shape="diamond", opacity=1)
         .encode(x=_time("time", start, end), y=y, color=colour, description="what:N")
     )
     return _svg(alt.layer(bars, points).properties(width=WIDTH, height=84))
@@ -85,7 +86,7 @@ def exposure_chart(of: Reviewed) -> str:
 
 def around(first: datetime, last: datetime) -> tuple[datetime, datetime]:
     """The period to draw: both moments with some room beside them, ten minutes at least."""
-    room = max(timedelta(minutes=5), (last - first) / 12)
+    room = max(timedelta(minutes=6), (last - first) / 8)
     return first - room, last + room
 
 
@@ -130,7 +131,7 @@ def _time(field: str, start: datetime, end: datetime) -> Any:
 def _row(names: Sequence[str]) -> Any:
     import altair as alt
 
-    return alt.Y("row:N", scale=alt.Scale(domain=list(names)), axis=alt.Axis(title=None, labelLimit=200, grid=True))
+    return alt.Y("row:N", scale=alt.Scale(domain=list(names)), axis=alt.Axis(title=None, labelLimit=200, minExtent=150, grid=True))
 
 
 def _scale(colours: dict[str, str]) -> Any:

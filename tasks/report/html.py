@@ -17,6 +17,10 @@ from decisions.review import review_page
 from tasks.report.charts import charts
 
 
+SHORT = 24
+"""A cell of so few characters (a time, a number) stays on one line."""
+
+
 def report_html(of: Reviewed) -> str:
     """The report of a case, with its charts."""
     return page_html(review_page(of), charts(of), of.now)
@@ -39,6 +43,7 @@ def _template() -> Template:
     )
     environment.filters["parts"] = _parts
     environment.filters["plain"] = plain_text
+    environment.tests["short"] = lambda cell: isinstance(cell, str) and len(cell) <= SHORT
     environment.tests["row_of_facts"] = lambda head: not any(head)
     return environment.get_template("report.html.j2")
 
