@@ -42,6 +42,9 @@ class LogRecord(Frozen):
     shared_event_id: str | None = None
     category: Literal["Management", "Data", "access-log"] = "Management"
     invoked_by: str | None = None
+    vpc_endpoint_id: str | None = None
+    vpc_endpoint_account: str | None = None
+    """vpcEndpointId and vpcEndpointAccountId, which stand beside sourceIPAddress."""
     origin: str
     """File, index or call that it was read from."""
 
