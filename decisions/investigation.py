@@ -12,7 +12,7 @@ from decisions.calls import about_activity, about_history, about_permissions
 from decisions.evidence import Known, Unknown
 from decisions.facts import approved_exporter, documented, left
 from decisions.findings import Assessment, ExportFacts, Finding, Findings, Verdict
-from decisions.reads import about_reads
+from decisions.reads import about_reads, unexplained
 from decisions.statements import KEYS, Investigated, about_actors, about_buckets, about_exports, about_machines
 
 ABOUT: tuple[Callable[[Investigated], Iterator[Finding]], ...] = (
@@ -50,7 +50,8 @@ def judge(case: Investigated, statements: tuple[Finding, ...]) -> tuple[Verdict,
     concerns = tuple(s.statement for s in statements if s.concern)
     if concerns:
         return Verdict.SUSPICIOUS, concerns
-    lacking = tuple(dict.fromkeys(why for export in case.exports for why in _not_shown(case, export)))
+    shown = (why for export in case.exports for why in _not_shown(case, export))
+    lacking = tuple(dict.fromkeys((*shown, *unexplained(case))))
     if lacking or not case.exports:
         return Verdict.UNDETERMINED, lacking or ("The case has no exports.",)
     return Verdict.EXPECTED, (
@@ -95,6 +96,7 @@ def missing(case: Investigated) -> tuple[str, ...]:
     }  # fmt: skip
     for what, answers in groups.items():
         found += [f"{what} {name}: {a.why}" for name, a in answers.items() if isinstance(a, Unknown)]
+    found += [f"reads of {place}: {gap}" for place, gaps in case.read_gaps.items() for gap in gaps]
     for question, answer in case.activity.items():
         gaps = answer.value.coverage.gaps if isinstance(answer, Known) else ()
         found += [f"log question {question}: {gap}" for gap in gaps]

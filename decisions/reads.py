@@ -17,11 +17,20 @@ def about_reads(case: Investigated) -> Iterator[Finding]:
             yield say(f"Whether {place} was downloaded is not known: {answer.why}", cited, "low")
             continue
         for read in answer.value:
+            where = {True: "outside", False: "inside", None: "inside or outside is not known"}[read.outside]
             yield say(
-                f"{place} was read at {utc(read.time)} by {read.who}.",
+                f"{place} was read at {utc(read.time)} by {read.who} ({read.operation}): {where}. {read.why}",
                 cited,
-                "high" if read.outside else "low",
-                bool(read.outside),
+                "high" if read.outside else "medium",
+                concern=read.outside is True,
             )
-        if not answer.value:
-            yield say(f"{place} was not read, as far as every read is recorded.", cited)
+        if not answer.value and not case.read_gaps.get(place):
+            yield say(f"Nobody has read {place}: every read is recorded, and there is none.", cited)
+
+
+def unexplained(case: Investigated) -> Iterator[str]:
+    """Reads of which nothing tells whether they came from inside."""
+    for answer in case.reads.values():
+        for read in () if isinstance(answer, Unknown) else answer.value:
+            if read.outside is None:
+                yield f"Whether {read.who} read the image from inside is not known: {read.why}"

@@ -1,7 +1,7 @@
 """Asks questions for a case and keeps what was answered: evidence for an answer, a gap in the ledger for none.
 
 One look at the world asks each question once. An answer equal to one that is already kept is not stored again, so a plan
-that is made anew from an unchanged world rests on the same evidence.
+that is made anew from an unchanged world rests on the same evidence. How far a log search reached is part of its answer.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Collection:
         return Collected(answer, (await asyncio.to_thread(self._keep, what, answer),))
 
     def _keep(self, what: str, answer: Known[Any]) -> str:
-        content = json.dumps(_content(answer.value), indent=1, sort_keys=True).encode()
+        content = json.dumps(TypeAdapter(Any).dump_python(answer.value, mode="json"), indent=1, sort_keys=True).encode()
         key = (what, hashlib.sha256(content).hexdigest())
         if key not in self._kept:
             coverage = answer.value.coverage if isinstance(answer.value, LogAnswer) else None
@@ -82,14 +82,6 @@ class Collection:
         told = hashlib.sha256(f"{what}\n{why}".encode()).hexdigest()[:32]
         said = {"what": what, "why": unknown.why, "source": unknown.source}
         ledger.append(self.case_id, GAP, "collection", said, key=f"gap:{told}")
-
-
-def _content(value: Any) -> Any:
-    """What is kept of a value. Of a log answer not the moment up to which it was searched: it is another at every look."""
-    if isinstance(value, LogAnswer):
-        told = value.model_dump(mode="json")
-        return {"records": told["records"], "gaps": told["coverage"]["gaps"]}
-    return TypeAdapter(Any).dump_python(value, mode="json")
 
 
 def _plain(value: Any) -> Any:

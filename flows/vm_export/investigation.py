@@ -29,6 +29,7 @@ from flows.vm_export.triage import record_assessment
 from records import ledger
 from settings.organization import organization
 from tasks import ec2, iam, organizations, s3
+from tasks.artifacts import publish_card
 from tasks.logs import questions
 
 ACTIVITY = timedelta(hours=24)
@@ -43,6 +44,7 @@ async def investigate(case_id: str) -> Findings:
     findings = await look(case_id)
     await record_assessment(case_id, "investigation", findings.assessment)
     await record_verdict(case_id, findings.verdict, findings.verdict_reasons, findings.missing)
+    await publish_card(findings)
     return findings
 
 

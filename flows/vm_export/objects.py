@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from decisions.exposure import ObjectRead, object_reads
-
 from decisions.activity import LogAnswer
 from decisions.evidence import Known, Unknown, utc
+from decisions.exposure import ObjectRead, object_reads
 from decisions.facts import DataEvents, left
 from decisions.findings import ExportFacts
 from decisions.organization import Organization
@@ -100,7 +99,7 @@ async def reads_of(
         if isinstance(answer, Unknown):
             reads.answers[place.name] = answer
             continue
-        found = object_reads(answer.value.records, ours)
+        found = object_reads(answer.value.records, ours, place.at.bucket)
         gaps = answer.value.coverage.gaps
         reads.gaps[place.name] = gaps
         if found or answer.value.coverage.complete:

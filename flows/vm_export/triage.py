@@ -19,6 +19,7 @@ from flows.vm_export.exports import bucket_states, export_facts
 from flows.vm_export.rules import SEVERITY_RULES
 from records import ledger
 from settings.organization import organization
+from tasks.artifacts import publish_card
 
 NOT_YET = "The actor's activity is read in the investigation."
 
@@ -40,7 +41,9 @@ async def triage(case_id: str) -> Triaged:
     )
     assessment = assess(facts, SEVERITY_RULES)
     await record_assessment(case_id, "triage", assessment)
-    return Triaged(case_id=case_id, exports=exports, buckets=buckets, assessment=assessment, as_of=now)
+    triaged = Triaged(case_id=case_id, exports=exports, buckets=buckets, assessment=assessment, as_of=now)
+    await publish_card(triaged)
+    return triaged
 
 
 @task(name="severity", tags=["step:triage.4"], cache_policy=NO_CACHE, persist_result=False)

@@ -10,6 +10,7 @@ import pytest
 from decisions.actor import attribute, chain
 from decisions.evidence import Coverage
 from decisions.export import ExportTask, Outcome
+from decisions.exposure import ObjectRead
 from decisions.facts import OrganizationAccount
 from decisions.findings import Severity, Verdict
 from decisions.investigation import conclude
@@ -152,6 +153,31 @@ def test_what_no_honest_export_has_makes_it_malicious(name):
     found = findings(facts)
     assert found.verdict is MALICIOUS
     assert any(why in reason for reason in found.verdict_reasons)
+
+
+def taken(outside):
+    read = ObjectRead(
+        time=NOW, event_id="r", who="jo from 203.0.113.9", operation="GetObject", outside=outside, why="Because."
+    )
+    return {f"{BUCKET}/k": known((read,))}
+
+
+@pytest.mark.parametrize(("outside", "verdict"), [(True, MALICIOUS), (False, EXPECTED), (None, UNDETERMINED)])
+def test_a_download_decides_by_where_it_came_from(outside, verdict):
+    found = findings(investigated(reads=taken(outside)))
+    assert found.verdict is verdict
+    assert any("jo from 203.0.113.9" in s.statement for s in found.statements)
+
+
+def test_nobody_read_it_is_said_only_where_every_read_is_recorded():
+    place = f"{BUCKET}/k"
+    whole = findings(investigated(reads={place: known(())}, read_gaps={place: ()}))
+    assert any("Nobody has read" in s.statement for s in whole.statements)
+    gap = findings(
+        investigated(reads={place: unknown("data events are off")}, read_gaps={place: ("data events are off",)})
+    )
+    assert not any("Nobody has read" in s.statement for s in gap.statements)
+    assert any("data events are off" in m for m in gap.missing)
 
 
 HARMLESS = {
