@@ -92,7 +92,7 @@ def _state(case: Case, entries: Sequence[LedgerEntry], run_url: str | None, now:
         ("Next step", next_step(entries, now)),
     ]
     if run_url:
-        rows.append(("Run", Link(run_url, run_url)))
+        rows.append(("Run", Link("open it in Prefect", run_url)))
     return [*rows, ("As of", utc(now))]
 
 

@@ -71,7 +71,7 @@ def recommendations(of: Reviewed) -> tuple[Line, ...]:
         return _detection(of)
     todo: list[Line] = []
     todo += [
-        (Strong("Do again by hand: "), Code(r.action_id), " is not verified.")
+        (Strong("Do again by hand:"), " ", Code(r.action_id), " is not verified.")
         for r in case.receipts
         if not r.verification.verified
     ]

@@ -62,7 +62,7 @@ def line(content: Line) -> str:
             case Code():
                 drawn.append(code(part.text, part.whole))
             case Strong():
-                drawn.append(f"**{prose(part.text)}**" if part.text.strip() else "")
+                drawn.append(f"**{prose(part.text.strip())}**" if part.text.strip() else "")
             case Link():
                 drawn.append(f"[{prose(part.text)}]({part.url})")
             case str():

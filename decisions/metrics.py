@@ -171,12 +171,8 @@ def accessed_outside(
         if isinstance(answer, Unknown):
             doubts.append(f"Reads of {place}: {answer.why}")
             continue
-        outside += [f"{r.who} read {place} at {utc(r.time)}." for r in answer.value if r.outside]
-        doubts += [
-            f"{r.who} read {place} at {utc(r.time)}: inside or not is not known."
-            for r in answer.value
-            if r.outside is None
-        ]
+        outside += [f"{r.who} read {place} at {utc(r.time)}. {r.why}" for r in answer.value if r.outside]
+        doubts += [f"{r.who} read {place} at {utc(r.time)}. {r.why}" for r in answer.value if r.outside is None]
         doubts += _not_searched(place, evidence, exposed)
     if outside:
         return "yes", tuple(outside)

@@ -92,20 +92,20 @@ def _row(number: int, action: PlannedAction) -> tuple[Line, ...]:
     )
 
 
-def change_line(found: Sequence[Change]) -> Line:
-    """The differences in one cell; what is too long for it is said to stand below."""
+def change_line(found: Sequence[Change], elsewhere: str = "below") -> Line:
+    """The differences in one cell; what is too long for it is said to stand `elsewhere`."""
     line: list[Inline] = []
     for change in found:
         line += ["; "] if line else []
-        line += [f"{change.what or 'state'}: ", *_side(change.was), " → ", *_side(change.now)]
+        line += [f"{change.what or 'state'}: ", *_side(change.was, elsewhere), " → ", *_side(change.now, elsewhere)]
     return line or "nothing differs: it is in force already"
 
 
-def _side(value: str | None) -> list[Inline]:
+def _side(value: str | None, elsewhere: str) -> list[Inline]:
     if value is None:
         return ["–"]
     if len(value) > SHORT:
-        return [f"(below, {len(value)} characters)"]
+        return [f"({len(value)} characters, {elsewhere})"]
     return [Code(value)]
 
 

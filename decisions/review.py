@@ -122,8 +122,8 @@ def receipts_page(receipts: Sequence[Receipt]) -> list[Block]:
     rows: list[tuple[Line, ...]] = []
     for r in receipts:
         word: Inline = "verified" if r.verification.verified else Strong("NOT VERIFIED")
-        effect: Line = (word, " ", " ".join(r.verification.probes), *([" ", *r.notes] if r.notes else []))
-        was = change_line(changes(r.before, r.after)) if r.changed else "it was so already"
+        effect: Line = (word, ": ", " ".join(r.verification.probes), *([" ", *r.notes] if r.notes else []))
+        was = change_line(changes(r.before, r.after), "in the ledger") if r.changed else "it was so already"
         rows.append((Code(r.action_id), utc(r.applied_at), was, effect, r.inverse))
     return [Heading(2, "What was done"), Table(("Action", "Applied", "Before → after", "Effect", "Undo"), tuple(rows))]
 
@@ -197,7 +197,7 @@ def _recommendations(of: Reviewed) -> list[Block]:
 def _appendix(of: Reviewed) -> list[Block]:
     case = of.case
     rows = tuple((Code(e.id), Code(e.what), Code(e.source), utc(e.collected_at), Code(e.sha256)) for e in case.evidence)
-    run: list[Line] = [("Run: ", Link(of.run_url, of.run_url))] if of.run_url else []
+    run: list[Line] = [Link("The run in Prefect", of.run_url)] if of.run_url else []
     return [
         Heading(2, "Appendix: the facts of each export"),
         *(block for export in of.findings.exports[:20] for block in card_facts(export, several=True)),

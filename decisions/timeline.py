@@ -18,6 +18,7 @@ from decisions.export import ExportApi, ExportEvent
 from decisions.findings import ExportFacts, Findings
 from decisions.ledger import LedgerEntry
 from decisions.organization import Organization
+from decisions.readable import by_responder
 from decisions.story import tell
 
 Lane = Literal["actor", "others", "detection", "people", "response"]
@@ -57,10 +58,13 @@ def timeline(
     found: list[Moment] = []
     if findings:
         exports |= {e.event.event_id: _export(e.event, "CloudTrail", e.evidence) for e in findings.exports}
-        found = [*_recorded(findings, organization, kept, set(exports)), *_read(findings, kept)]
-    told = [m for entry in entries if (m := _entry(entry))]
+        actor = Callers(findings.exports)
+        found = [*_read(findings, kept, actor)]
+        told = {*exports, *(m.event_id for m in found if m.event_id)}
+        found += _recorded(findings, organization, kept, told, actor)
+    said = [m for entry in entries if (m := _entry(entry))]
     detected = [m for e in case.exports if (m := _detected(e))]
-    ordered = sorted([*exports.values(), *found, *told, *detected], key=lambda m: (m.time, m.lane, m.event_id or ""))
+    ordered = sorted([*exports.values(), *found, *said, *detected], key=lambda m: (m.time, m.lane, m.event_id or ""))
     return tuple(_together(ordered))
 
 
@@ -80,18 +84,18 @@ def _detected(event: ExportEvent) -> Moment | None:
     return Moment(event.alert_created, "detection", line, "the alert", (), f"alert {event.alert_id or event.event_id}")
 
 
-def _recorded(findings: Findings, organization: Organization, kept: dict[str, str], told: set[str]) -> Iterator[Moment]:
-    """Log records, each once however many questions it answers; exports are told by `_export`."""
-    actor = Callers(findings.exports)
+def _recorded(
+    findings: Findings, organization: Organization, kept: dict[str, str], told: set[str], actor: Callers
+) -> Iterator[Moment]:
+    """Log records, each once however many questions it answers; exports and reads are told elsewhere."""
     seen = set(told)
     for question, answer in findings.activity.items():
         for record in answer.value.records if isinstance(answer, Known) else ():
-            if record.event_id in seen:
+            if record.event_id in seen or by_responder(record, organization):  # the ledger tells what ours were for
                 continue
             seen.add(record.event_id)
-            if not _ours(record, organization):
-                evidence = (kept[question],) if question in kept else ()
-                yield _call(record, actor.made(record), evidence)
+            evidence = (kept[question],) if question in kept else ()
+            yield _call(record, actor.made(record), evidence)
 
 
 @dataclass(frozen=True)
@@ -102,14 +106,13 @@ class Callers:
 
     def made(self, record: LogRecord) -> bool:
         """Whether one of them made a call."""
-        hops = [h for e in self.exports for h in (e.actor, *e.actor.chain)]
-        keys, arns = {h.access_key_id for h in hops}, {h.principal_arn for h in hops}
-        return (record.access_key_id or 0) in keys or (record.principal_arn or 0) in arns
+        keys = {h.access_key_id for e in self.exports for h in (e.actor, *e.actor.chain)}
+        return (record.access_key_id is not None and record.access_key_id in keys) or self.is_one(record.principal_arn)
 
-
-def _ours(record: LogRecord, organization: Organization) -> bool:
-    """Our own responders' calls are told by the ledger, with what they were for."""
-    return (record.issuer_arn or "").rpartition("/")[2] in organization.responder_roles
+    def is_one(self, principal_arn: str | None) -> bool:
+        """Whether a principal is one of them; nobody is none of them."""
+        arns = {h.principal_arn for e in self.exports for h in (e.actor, *e.actor.chain)}
+        return principal_arn is not None and principal_arn in arns
 
 
 def _call(record: LogRecord, by_actor: bool, evidence: tuple[str, ...]) -> Moment:
@@ -132,17 +135,19 @@ TARGETS = (
 """Parameters that name what a call was about."""
 
 
-def _read(findings: Findings, kept: dict[str, str]) -> Iterator[Moment]:
+def _read(findings: Findings, kept: dict[str, str], actor: Callers) -> Iterator[Moment]:
     for place, answer in findings.reads.items():
+        found = kept.get(f"reads of {place}")
         for read in answer.value if isinstance(answer, Known) else ():
+            where = {True: "from OUTSIDE", False: "from inside", None: "from where is not known"}[read.outside]
             line: list[Inline] = [
                 Code(read.who),
                 " read ",
                 Code(f"s3://{place}"),
-                " from ",
-                Code(read.source_address or "?"),
+                f" ({read.operation}), {where}. {read.why}",
             ]
-            yield Moment(read.time, "actor", line, "S3", (), read.event_id)
+            lane: Lane = "actor" if actor.is_one(read.principal_arn) else "others"
+            yield Moment(read.time, lane, line, "S3", (found,) if found else (), read.event_id)
 
 
 def _entry(entry: LedgerEntry) -> Moment | None:

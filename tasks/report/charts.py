@@ -21,7 +21,7 @@ READABLE, READS = "readable from outside", "reads"
 KINDS = {
     "surely": "#d1495b",
     "perhaps": "#e3a7ae",
-    "read from outside": "#8c1226",
+    "read from outside": "#d6219b",
     "read from inside": "#3a86c8",
     "read, from where is not known": "#c98a1b",
 }
@@ -131,7 +131,11 @@ def _time(field: str, start: datetime, end: datetime) -> Any:
 def _row(names: Sequence[str]) -> Any:
     import altair as alt
 
-    return alt.Y("row:N", scale=alt.Scale(domain=list(names)), axis=alt.Axis(title=None, labelLimit=200, minExtent=150, grid=True))
+    return alt.Y(
+        "row:N",
+        scale=alt.Scale(domain=list(names)),
+        axis=alt.Axis(title=None, labelLimit=200, minExtent=150, grid=True),
+    )
 
 
 def _scale(colours: dict[str, str]) -> Any:

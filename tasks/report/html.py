@@ -16,7 +16,6 @@ from decisions.plain import AT_MOST, plain_text
 from decisions.review import review_page
 from tasks.report.charts import charts
 
-
 SHORT = 24
 """A cell of so few characters (a time, a number) stays on one line."""
 

@@ -10,6 +10,7 @@ from decisions.actor import attribute
 from decisions.approval import Approval, Proposal
 from decisions.evidence import Coverage, Evidence, Known, Unknown
 from decisions.export import ExportApi, ExportEvent, ExportTask, Outcome
+from decisions.exposure import ObjectRead
 from decisions.findings import Assessment, ExportFacts, Finding, Findings, Severity, Triaged, Verdict
 from decisions.ledger import GENESIS, LedgerEntry, next_entry
 from decisions.organization import Account
@@ -91,6 +92,16 @@ def answer(*records, complete=True, until=600.0, gaps=()):
         searched_from=at(-1440), searched_to=at(until), complete=complete and not gaps, gaps=tuple(gaps)
     )
     return known(LogAnswer(records=tuple(records), coverage=coverage))
+
+
+def read(outside, minutes=15.0, **change):
+    """A read of the image."""
+    thief = "arn:aws:iam::210987654321:user/thief"
+    given = {
+        "time": at(minutes), "event_id": f"read-{minutes}", "who": f"{thief} from 203.0.113.9", "operation": "GetObject",
+        "outside": outside, "why": "Account 210987654321 is not ours.", "principal_arn": thief, "source_address": "203.0.113.9",
+    }  # fmt: skip
+    return ObjectRead(**(given | change))
 
 
 def version(minutes=2.0):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from decisions.exposure import ObjectRead
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +34,7 @@ from tests.decisions.story import (
     facts,
     findings,
     known,
+    read,
     readings,
     receipt,
     record,
@@ -45,8 +45,8 @@ from tests.decisions.story import (
 NOW = at(90)
 
 
-def measured(happened=CONTAINED, found=None, read=None):
-    return measure(entries(*happened), found or findings(), read or readings(), OURS, NOW)
+def measured(happened=CONTAINED, found=None, looks=None):
+    return measure(entries(*happened), found or findings(), looks or readings(), OURS, NOW)
 
 
 def contained(*happened):
@@ -152,7 +152,7 @@ def test_a_bucket_that_was_opened_later_counts_from_then_and_what_was_before_is_
     opened = record("PutBucketPolicy", 10, request_parameters={"bucketName": "example-drop"})
     found = measured(
         found=findings(activity={PERMISSIONS: answer(opened)}),
-        read=readings(known(bucket(policy=False), 8), known(bucket(), 12)),
+        looks=readings(known(bucket(policy=False), 8), known(bucket(), 12)),
     ).exposure
     assert isinstance(found, Known)
     assert (found.value.least_s, found.value.most_s) == ((22 - 10) * 60,) * 2
@@ -161,14 +161,24 @@ def test_a_bucket_that_was_opened_later_counts_from_then_and_what_was_before_is_
 def test_a_time_before_a_change_that_nobody_read_is_perhaps_and_never_surely():
     closed = record("PutBucketPolicy", 10, request_parameters={"bucketName": "example-drop"})
     found = measured(
-        found=findings(activity={PERMISSIONS: answer(closed)}), read=readings(known(bucket(policy=False), 12))
+        found=findings(activity={PERMISSIONS: answer(closed)}), looks=readings(known(bucket(policy=False), 12))
     ).exposure
     assert isinstance(found, Known)
     assert (found.value.least_s, found.value.most_s) == (0, (10 - 2) * 60)
 
 
+def test_a_strangers_role_that_is_named_like_ours_does_not_hide_its_change():
+    foreign = "arn:aws:iam::210987654321:role/vmexport-respond"
+    hidden = record("PutBucketPolicy", 10, request_parameters={"bucketName": "example-drop"}, issuer_arn=foreign)
+    found = measured(
+        found=findings(activity={PERMISSIONS: answer(hidden)}), looks=readings(known(bucket(policy=False), 8))
+    ).exposure
+    assert isinstance(found, Known)
+    assert found.value.most_s == (22 - 10) * 60
+
+
 def test_a_private_bucket_is_no_exposure_and_that_is_known():
-    found = measured(read=readings(known(bucket(policy=False), 8))).exposure
+    found = measured(looks=readings(known(bucket(policy=False), 8))).exposure
     assert isinstance(found, Known)
     assert found.value.most_s == 0
 
@@ -187,7 +197,7 @@ def test_a_bucket_that_nobody_could_read_about_is_unknown():
 
 def test_a_cancelled_export_never_lay_there():
     nothing = readings().model_copy(update={"tasks": (known(task("cancelled")),), "versions": ()})
-    found = measured(found=findings(objects={"example-drop": known(())}), read=nothing).exposure
+    found = measured(found=findings(objects={"example-drop": known(())}), looks=nothing).exposure
     assert isinstance(found, Known)
     assert found.value.most_s == 0
 
@@ -197,7 +207,7 @@ def denied():
     return findings(exports=(facts(event=refused, task=unknown("no task")),))
 
 
-def test_a_denied_attempt_was_read_by_nobody_and_exposed_nothing():
+def test_a_denied_attempt_was_image_read_nobody_and_exposed_nothing():
     found = measured(found=denied())
     assert found.accessed_outside == "no"
     assert isinstance(found.exposure, Known)
@@ -211,24 +221,16 @@ def searched(**change):
     return (*CONTAINED, ("evidence-collected", collected(2, f"reads of {PLACE}", reads.value.coverage), at(60)))
 
 
-def read_by(outside):
-    who = "arn:aws:iam::210987654321:user/thief"
-    return ObjectRead(**READ | {"time": at(15), "who": who, "outside": outside})
-
-
-READ: dict[str, object] = {}
-
-
 def test_one_read_from_outside_is_yes_whatever_else_is_not_known():
-    found = measured(found=findings(reads={PLACE: known((read_by(True),)), "other/key": unknown()}))
+    found = measured(found=findings(reads={PLACE: known((read(True),)), "other/key": unknown()}))
     assert found.accessed_outside == "yes"
     assert "210987654321" in found.accessed_reasons[0]
 
 
 @pytest.mark.parametrize(("reads", "search", "said"), [
     ({PLACE: known(())}, {}, "no"),
-    ({PLACE: known((read_by(False),))}, {}, "no"),
-    ({PLACE: known((read_by(None),))}, {}, "unknown"),
+    ({PLACE: known((read(False),))}, {}, "no"),
+    ({PLACE: known((read(None),))}, {}, "unknown"),
     ({PLACE: known(())}, {"gaps": ("data events were off",)}, "unknown"),
     ({PLACE: known(())}, {"until": 5}, "unknown"),
     ({PLACE: unknown("data events are off")}, {}, "unknown"),

@@ -9,13 +9,28 @@ from decisions.evidence import Known
 from decisions.statements import KEYS, PERMISSIONS
 from decisions.story import tell
 from decisions.timeline import as_json, timeline
-from tests.decisions.story import CASE, CONTAINED, OPENED, OURS, answer, at, entries, event, findings, record, unknown
+from tests.decisions.story import (
+    CASE,
+    CONTAINED,
+    OPENED,
+    OURS,
+    PLACE,
+    answer,
+    at,
+    entries,
+    event,
+    findings,
+    known,
+    read,
+    record,
+    unknown,
+)  # fmt: skip
 
 RESPONDER = "arn:aws:iam::111122223333:role/vmexport-respond"
 
 
-def moments(happened=CONTAINED, known=None):
-    return timeline(entries(*happened), known or findings(), OURS)
+def moments(happened=CONTAINED, found=None):
+    return timeline(entries(*happened), found or findings(), OURS)
 
 
 def test_moments_are_in_order_and_name_their_source_and_evidence():
@@ -32,7 +47,7 @@ def test_a_record_that_answers_two_questions_is_told_once():
 
 def test_an_export_that_alert_and_log_both_tell_of_is_told_once():
     same = record("CreateInstanceExportTask", 0, event_id="event-1")
-    told = moments(known=findings(activity={KEYS: answer(same)}))
+    told = moments(found=findings(activity={KEYS: answer(same)}))
     assert sum("CreateInstanceExportTask" in m.text for m in told) == 1
 
 
@@ -47,23 +62,38 @@ def test_others_are_told_apart_from_the_actor_and_our_own_calls_are_left_to_the_
         "PutBucketAcl", 1, principal_arn="arn:aws:iam::111122223333:user/sam", access_key_id="AKIAEXAMPLE0000000001"
     )
     ours = record("PutBucketPolicy", 21, issuer_arn=RESPONDER, principal_arn="x", access_key_id="ASIAEXAMPLEEXAMPLE99")
-    told = moments(known=findings(activity={PERMISSIONS: answer(other, ours)}))
+    told = moments(found=findings(activity={PERMISSIONS: answer(other, ours)}))
     assert [m.lane for m in told if "PutBucketAcl" in m.text] == ["others"]
     assert not [m for m in told if m.time == at(21)]
 
 
+def test_a_strangers_role_that_is_named_like_ours_is_shown():
+    foreign = "arn:aws:iam::210987654321:role/vmexport-respond"
+    told = moments(found=findings(activity={PERMISSIONS: answer(record("PutBucketPolicy", 1, issuer_arn=foreign))}))
+    assert [m.lane for m in told if "PutBucketPolicy" in m.text] == ["actor"]
+
+
+def test_a_read_from_outside_is_told_once_with_what_shows_it():
+    same = record("GetObject", 15, event_id="read-15.0")
+    told = moments(found=findings(reads={PLACE: known((read(True),))}, activity={KEYS: answer(same)}))
+    reads = [m for m in told if "GetObject" in m.text]
+    assert [(m.lane, m.detail) for m in reads] == [("others", False)]
+    assert "OUTSIDE" in reads[0].text
+    assert "Account 210987654321 is not ours." in reads[0].text
+
+
 def test_a_caller_without_key_and_name_is_not_taken_for_the_actor():
     nobody = record("PutBucketPolicy", 1, principal_arn=None, access_key_id=None)
-    known = findings(activity={KEYS: answer(nobody)})
-    blank = known.exports[0].model_copy(
-        update={"actor": known.exports[0].actor.model_copy(update={"access_key_id": None})}
+    case = findings(activity={KEYS: answer(nobody)})
+    blank = case.exports[0].model_copy(
+        update={"actor": case.exports[0].actor.model_copy(update={"access_key_id": None})}
     )
-    told = moments(known=known.model_copy(update={"exports": (blank,)}))
+    told = moments(found=case.model_copy(update={"exports": (blank,)}))
     assert [m.lane for m in told if "PutBucketPolicy" in m.text] == ["others"]
 
 
 def test_questions_without_an_answer_leave_the_rest_of_the_timeline():
-    told = moments(known=findings(activity={KEYS: unknown(), PERMISSIONS: unknown()}))
+    told = moments(found=findings(activity={KEYS: unknown(), PERMISSIONS: unknown()}))
     assert any("Alert" in m.text for m in told)
     assert any("called CreateInstanceExportTask" in m.text for m in told)
 
@@ -87,7 +117,7 @@ def test_an_entry_of_a_kind_that_a_later_release_writes_is_still_told():
 
 @pytest.mark.parametrize("hostile", ["a\n| b |", "\x1b[31m", "</script>"])
 def test_hostile_names_arrive_unchanged_where_machines_read(hostile):
-    told = moments(known=findings(activity={KEYS: answer(record("PutBucketPolicy", 1, principal_arn=hostile))}))
+    told = moments(found=findings(activity={KEYS: answer(record("PutBucketPolicy", 1, principal_arn=hostile))}))
     assert any(hostile in as_json(m)["what"] for m in told)
 
 
