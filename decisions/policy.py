@@ -1,6 +1,7 @@
 """One evaluator of IAM policy language for everybody: identity, resource, SCP, boundary and session policies.
 
-The types are here; `decisions/iam_policy.py` evaluates and locates statements, `decisions/bucket_policy.py` edits.
+The types are here. `decisions/iam_policy.py` evaluates, `decisions/policy_edit.py` edits identity policies and SCPs,
+`decisions/bucket_policy.py` bucket policies.
 """
 
 from __future__ import annotations
@@ -12,7 +13,20 @@ from pydantic import Field
 
 from decisions.evidence import Frozen
 
-PolicyType = Literal["inline", "managed", "aws-managed", "group-inline", "group-managed", "scp", "boundary", "session", "resource", "trust"]
+PolicyType = Literal[
+    "inline", "managed", "aws-managed", "group-inline", "group-managed", "scp", "boundary", "session", "resource", "trust"
+]  # fmt: skip
+
+EXPORT_ACTIONS = ("ec2:CreateInstanceExportTask", "ec2:ExportImage", "ec2:CreateStoreImageTask")
+"""The three APIs by which a machine's disk leaves EC2 as a file in S3."""
+
+
+class PolicyError(ValueError):
+    """A policy cannot be read or cannot become what was asked; the message says why and what to do."""
+
+
+class PolicyTooLarge(PolicyError):
+    """The policy would be longer than AWS takes."""
 
 
 class Policy(Frozen):
@@ -38,6 +52,8 @@ class AccessRequest(Frozen):
     principal_canonical_id: str | None = None
     principal_service: str | None = None
     """`vmie.amazonaws.com` when an AWS service calls."""
+    principal_federated: str | None = None
+    """Identity provider (ARN, or `accounts.google.com`) when a role is assumed with SAML or a web identity."""
     context: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     """Condition keys, compared case-insensitively: `aws:PrincipalArn` (role ARN for sessions), `aws:userid`,
     `aws:TokenIssueTime`, `aws:SourceIp`, `aws:PrincipalOrgID`, `aws:PrincipalIsAWSService`, `s3:x-amz-acl`, …"""
@@ -53,13 +69,35 @@ class MatchedStatement(Frozen):
     sid: str | None
     effect: Literal["Allow", "Deny"]
     statement: dict[str, Any]
+    undecided: tuple[str, ...] = ()
+    """Condition keys that are not known and that decide whether it applied; empty: it surely did."""
 
 
 class Decision(Frozen):
     """What a set of policies says of one request: explicit denies win, silence is not consent."""
 
     allowed: bool
+    """What the statements that surely apply come to; final only where nothing is undecided."""
     explicit_deny: bool
     matched: tuple[MatchedStatement, ...]
+    """The statements that surely apply."""
     undecided: tuple[str, ...] = ()
-    """Condition keys that a statement asked for, that the request does not have, and that could change the answer."""
+    """Condition keys that are not known and could change the answer; empty: the answer is final."""
+
+
+class PolicyEdit(Frozen):
+    """A document before and after an edit, with what was done to it in sentences."""
+
+    policy_id: str
+    before: dict[str, Any]
+    after: dict[str, Any] | None
+    """None: nothing is left of it, so it is deleted or detached."""
+    sentences: tuple[str, ...]
+    """Empty: there was nothing to edit, and `after` is `before`."""
+
+
+class CannotEdit(Frozen):
+    """The document cannot be edited, why, and what to do instead."""
+
+    policy_id: str
+    why: str
