@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,6 +15,7 @@ from tasks.logs.interface import Query, Scope, Searching, answer
 from tasks.logs.text import parse
 
 KEPT = timedelta(days=90)
+AT_ONCE = 4
 NO_ROLES = "LookupEvents finds sessions by their own names only, not by their role."
 NO_DATA_EVENTS = "LookupEvents holds no data events: object reads are not in it."
 
@@ -31,14 +33,19 @@ class EventHistory(Searching):
         gaps += [NO_ROLES] if any(":role/" in p for p in query.principals) else []
         if scope.since < now - KEPT:
             gaps.append("LookupEvents reaches back 90 days only.")
+        places = [(account, region) for account in scope.accounts for region in scope.regions]
+        with ThreadPoolExecutor(AT_ONCE) as askers:  # the rate is limited for each account and Region by itself
+            answers = list(askers.map(lambda place: self._place(*place, query, scope), places))
+        gaps += [gap for _, told in answers for gap in told]
+        return answer((r for records, _ in answers for r in records), scope, gaps, now, self._max_records)
+
+    def _place(self, account: str, region: str, query: Query, scope: Scope) -> tuple[list[LogRecord], list[str]]:
+        """What one account and Region answers, and why that is not whole."""
         found: list[LogRecord] = []
-        for account in scope.accounts:
-            for region in scope.regions:
-                for attribute, value in _attributes(query):
-                    if why := self._ask(account, region, attribute, value, query, scope, found):
-                        gaps.append(why)
-                        break
-        return answer(found, scope, gaps, now, self._max_records)
+        for attribute, value in _attributes(query):
+            if why := self._ask(account, region, attribute, value, query, scope, found):
+                return found, [why]
+        return found, []
 
     def _ask(
         self, account: str, region: str, attribute: str, value: str, query: Query, scope: Scope, found: list[LogRecord]

@@ -170,7 +170,7 @@ LOOKED_AT = [
     ("iam", "GetUser"), ("iam", "ListUserPolicies"), ("iam", "GetUserPolicy"), ("iam", "ListAttachedUserPolicies"),
     ("iam", "ListGroupsForUser"), ("iam", "ListAccessKeys"), ("iam", "GetRole"), ("iam", "ListRolePolicies"),
     ("iam", "GetRolePolicy"), ("iam", "ListAttachedRolePolicies"),
-    ("organizations", "ListAccounts"), ("organizations", "ListParents"), ("organizations", "ListPoliciesForTarget"),
+    ("organizations", "ListAccounts"), ("organizations", "ListParents"),
     ("cloudtrail", "DescribeTrails"), ("cloudtrail", "LookupEvents"), ("sts", "AssumeRole"),
 ]  # fmt: skip
 

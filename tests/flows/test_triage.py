@@ -61,12 +61,16 @@ async def test_a_resumed_run_reads_back_the_same(machine):
     assert RESULTS.loads(RESULTS.dumps(found)) == found
 
 
+def asked():
+    return [e for e in evidence.listing(CASE) if e.what != "facts of triage"]  # they bear their own time
+
+
 async def test_an_unchanged_world_is_not_stored_twice(machine):
     open_case(export_event(instance_id=machine))
     await triage(CASE)
-    before = evidence.listing(CASE)
+    before = asked()
     await triage(CASE)
-    assert evidence.listing(CASE) == before
+    assert asked() == before
 
 
 async def test_the_instance_behind_an_image_is_found_through_copies(ours, machine):

@@ -161,7 +161,7 @@ def test_the_accounts_of_the_organisation_are_listed(aws):
     assert MANAGEMENT in {a.id for a in organizations.accounts.plain(aws, MANAGEMENT)}
 
 
-def test_scps_are_read_level_by_level(aws, ours):
+def test_scps_are_read_level_by_level_or_not_at_all(aws, ours, lab):
     client = ours[MANAGEMENT].client("organizations")
     root = client.list_roots()["Roots"][0]["Id"]
     client.enable_policy_type(RootId=root, PolicyType="SERVICE_CONTROL_POLICY")
@@ -178,6 +178,12 @@ def test_scps_are_read_level_by_level(aws, ours):
     assert [json.loads(t)["Statement"][0]["Effect"] for t in found.levels[1]].count("Deny") == 1
     assert made not in found.ids
     assert found.management_account is False
+    for operation in ("ListParents", "ListPoliciesForTarget", "DescribePolicy"):
+        lab.clear_faults()
+        lab.add_fault(service="organizations", operation=operation, kind="access-denied")
+        answer = organizations.service_control_policies.answer(CASE, MANAGEMENT, member)
+        assert isinstance(answer, Unknown)
+        assert f"{operation}: AccessDenied" in answer.why
 
 
 def test_data_events_are_off_until_a_trail_selects_the_bucket_and_logs(aws, production):
