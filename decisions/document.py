@@ -89,6 +89,13 @@ class Quote:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """A text of several lines as it is, a policy for example; never cut."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Chart:
     """Where a chart stands: drawn in HTML, told by its caption elsewhere."""
 
@@ -96,7 +103,7 @@ class Chart:
     caption: str
 
 
-Block = Heading | Paragraph | Bullets | Steps | Table | Quote | Chart
+Block = Heading | Paragraph | Bullets | Steps | Table | Quote | Listing | Chart
 Page = tuple[Block, ...]
 
 

@@ -16,6 +16,7 @@ from decisions.document import (
     Heading,
     Line,
     Link,
+    Listing,
     Page,
     Paragraph,
     Quote,
@@ -24,7 +25,7 @@ from decisions.document import (
     Table,
     parts,
 )
-from decisions.plain import AT_MOST, plain_text
+from decisions.plain import AT_MOST, plain_lines, plain_text
 
 SPECIAL = re.compile(r"([\\`*_\[\]<>|~&$])")
 LEADING = re.compile(r"^(\s*)([-+=#]+|\d+[.)])(?=\s|$)")
@@ -50,6 +51,10 @@ def _block(block: Block) -> str:
             return "\n".join(f"{n}. {line(item)}" for n, item in enumerate(block.items, 1))
         case Table():
             return _table(block)
+        case Listing():
+            text = plain_lines(block.text)
+            fence = "`" * max(3, _longest_run(text) + 1)
+            return f"{fence}\n{text}\n{fence}"
         case Chart():
             return f"*{prose(block.caption)}*"
 
@@ -81,9 +86,13 @@ def code(text: str, whole: bool = False) -> str:
     shown = plain_text(text, None if whole else AT_MOST)
     if not shown.strip():
         return "`(empty)`" if not shown else f"`({len(shown)} blanks)`"
-    fence = "`" * (1 + max((len(run) for run in re.findall(r"`+", shown)), default=0))
+    fence = "`" * (1 + _longest_run(shown))
     padded = f" {shown} " if shown[0] in "` " or shown[-1] in "` " else shown
     return f"{fence}{padded}{fence}"
+
+
+def _longest_run(text: str) -> int:
+    return max((len(run) for run in re.findall(r"`+", text)), default=0)
 
 
 def _table(table: Table) -> str:

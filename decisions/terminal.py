@@ -13,6 +13,7 @@ from decisions.document import (
     Inline,
     Line,
     Link,
+    Listing,
     Page,
     Paragraph,
     Quote,
@@ -20,7 +21,7 @@ from decisions.document import (
     Table,
     parts,
 )
-from decisions.plain import AT_MOST, plain_text
+from decisions.plain import AT_MOST, plain_lines, plain_text
 
 NARROW = 14
 """A column with less room than this is no longer readable: then each row becomes lines of its own."""
@@ -46,6 +47,9 @@ def _block(block: Block, width: int) -> str:
             return "\n".join(_wrapped(_line(item), width, f"{n}. ", "   ") for n, item in enumerate(block.items, 1))
         case Table():
             return _table(block, width)
+        case Listing():
+            lines = (_indented(each, width) for each in plain_lines(block.text).split("\n"))
+            return "\n".join(lines)
         case Chart():
             return _wrapped(plain_text(block.caption), width)
 
@@ -89,6 +93,11 @@ def _widths(rows: list[list[str]], width: int) -> list[int] | None:
         if given[column] < min(needed[column], NARROW):
             return None
     return given
+
+
+def _indented(text: str, width: int) -> str:
+    inner = len(text) - len(text.lstrip())
+    return _wrapped(text.strip(), width, " " * (4 + min(inner, width // 2)), " " * (8 + min(inner, width // 2)))
 
 
 def _row(cells: list[str], widths: list[int]) -> str:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from decisions.document import Code, Line, Page, parts
 from decisions.evidence import utc
 from decisions.lessons import Reviewed
-from decisions.plain import AT_MOST, plain_text
+from decisions.plain import AT_MOST, plain_lines, plain_text
 from decisions.review import review_page
 from tasks.report.charts import charts
 
@@ -42,6 +42,7 @@ def _template() -> Template:
     )
     environment.filters["parts"] = _parts
     environment.filters["plain"] = plain_text
+    environment.filters["lines"] = plain_lines
     environment.tests["short"] = lambda cell: isinstance(cell, str) and len(cell) <= SHORT
     environment.tests["row_of_facts"] = lambda head: not any(head)
     return environment.get_template("report.html.j2")

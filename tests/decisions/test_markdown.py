@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from decisions.document import Bullets, Code, Heading, Link, Page, Paragraph, Quote, Steps, Strong, Table
+from decisions.document import Bullets, Code, Heading, Link, Listing, Page, Paragraph, Quote, Steps, Strong, Table
 from decisions.markdown import code, prose, to_markdown
 from decisions.plain import plain_lines, plain_text
 from decisions.terminal import to_terminal
@@ -63,6 +63,15 @@ def test_no_text_becomes_a_link_an_image_or_html(text):
     drawn = prose(text)
     assert "://" not in drawn
     assert "www." not in drawn.lower()
+
+
+@given(anything, anything)
+def test_a_listing_stays_one_listing(first, second):
+    blocks = shape(to_markdown((Listing(f"{first}\n{second}"), Paragraph("The end."))))
+    assert blocks == ["fence", "paragraph_open"]
+    drawn = to_terminal((Listing(f"{first}\n{second}"),), 60)
+    assert all(c.isprintable() for c in drawn.replace("\n", ""))
+    assert max(map(len, drawn.split("\n"))) <= 60
 
 
 @given(anything)

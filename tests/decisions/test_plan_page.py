@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import rfc8785
 
 from decisions.changes import changes
 from decisions.plan import make_plan
@@ -64,13 +65,22 @@ def test_the_form_shows_action_change_target_reach_and_undo():
         assert f"`{action.id}`" in text
         assert action.blast_radius in text
     assert "`null` → `deny`" in text
-    assert f"`{PLAN.hash}`" in text
+    assert PLAN.hash in text
     assert "A locked copy cannot be removed." in text
     assert "**one person must agree**" in text
 
 
 def test_nothing_that_will_be_written_is_cut():
     assert "s" * 5000 in gate_description(make_plan(CASE, "containment", (LONG,), OURS))
+
+
+def test_a_policy_stands_in_lines_that_fit_the_form():
+    text = gate_description(
+        make_plan(CASE, "containment", (planned("s3.lock-export", "x", after={"policy": policy(DENY)}),), OURS)
+    )
+    assert '\n  "Resource": "arn:aws:s3:::x/*",\n' in text
+    assert "(below" not in text
+    assert f"({len(rfc8785.dumps(DENY))} characters, below)" in text
 
 
 def test_a_deletion_stands_out_and_needs_as_many_people_as_the_policy_says():

@@ -159,6 +159,7 @@ def test_no_text_makes_a_tag(texts):
             Bullets((text,)),
             Steps((text,)),
             Quote(text),
+            Listing(text),
         )
         return page_html((*blocks, Table(("a", text), ((Code(text), text),))), {}, at(0))
 
