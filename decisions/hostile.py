@@ -44,7 +44,9 @@ def hostile_source(record: ExportEvent | LogRecord, organization: Organization) 
     return not any(address in ip_network(n, strict=False) for n in organization.networks)
 
 
-PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+SHARED = (0x64400000, 10)
+"""RFC 6598's network of carriers, which AWS uses inside as well."""
+PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", SHARED)
 
 
 def shared_with(record: LogRecord) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.credentials import RefreshableCredentials
+from botocore.credentials import DeferredRefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 from decisions.organization import Organization
@@ -69,8 +69,8 @@ class Sessions:
     def _session(self, account: str, tier: str) -> boto3.Session:
         if (account, tier) not in self._sessions:
             self._check_ours(account)
-            renew = partial(self._assume, account, tier)
-            credentials = RefreshableCredentials.create_from_metadata(renew(), renew, "sts-assume-role")
+            credentials = DeferredRefreshableCredentials(partial(self._assume, account, tier), "sts-assume-role")
+            credentials.get_frozen_credentials()  # now, so that a missing role is known before the first call
             session = _bare_session()
             session._credentials = credentials  # botocore's own way to give a session credentials that renew themselves
             self._sessions[account, tier] = boto3.Session(botocore_session=session)
