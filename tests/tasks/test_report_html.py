@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from decisions.document import Bullets, Code, Heading, Paragraph, Quote, Steps, Strong, Table
+from decisions.document import Bullets, Code, Heading, Listing, Paragraph, Quote, Steps, Strong, Table
 from decisions.lessons import Reviewed
 from decisions.metrics import measure
 from decisions.report import report_markdown
