@@ -10,6 +10,7 @@ from decisions.activity import LogRecord
 from decisions.cloudtrail import export_event
 from decisions.evidence import Known, utc
 from decisions.export import ExportApi
+from decisions.facts import approved_exporter
 from decisions.findings import Finding
 from decisions.hostile import concealed, hostile_source, shared_with
 from decisions.statements import EXPORTS, KEYS, PERMISSIONS, Investigated, say
@@ -93,19 +94,22 @@ def about_permissions(case: Investigated) -> Iterator[Finding]:
 
 
 def _about_own_rights(case: Investigated, done: Sequence[LogRecord], cited: Sequence[str]) -> Iterator[Finding]:
+    """Rights that an actor gave itself, or that somebody gave to one who is not approved, are a concern."""
     hops = [h for e in case.exports for h in (e.actor, *e.actor.chain)]
     names = {n for h in hops for n in (h.user_name, h.role_name) if n}
+    approved = all(approved_exporter(e.actor, case.organization) for e in case.exports)
     for record in done:
         asked = record.request_parameters
         target = asked.get("userName") or asked.get("roleName") or record.user_name  # without a name: the caller's own
         if record.event_source != "iam.amazonaws.com" or target not in names:
             continue
-        who = "the actor" if case.by_actor(record) else record.principal_arn or "somebody"
+        own = case.by_actor(record)
+        who = "the actor" if own else record.principal_arn or "somebody"
         yield say(
             f"The rights of {target} were changed by {who}: {record.event_name} at {utc(record.time)}.",
             cited,
-            "medium",
-            concern=True,
+            "medium" if own else "low",
+            concern=own or not approved,
         )
 
 

@@ -184,7 +184,8 @@ def _about_bucket(case: Investigated, bucket: BucketState, cited: tuple[str, ...
     if bucket.replication:
         yield say(f"{name} is replicated: a second copy lies elsewhere.", cited, "medium", concern=True)
     first = min((e.event.event_time for e in case.exports), default=None)
-    if bucket.created_at and first and first - YOUNG <= bucket.created_at:
+    new = bucket.created_at is not None and first is not None and first - YOUNG <= bucket.created_at
+    if bucket.created_at and new and name not in case.organization.approved_buckets:
         yield say(f"{name} was made at {utc(bucket.created_at)}, shortly before.", cited, "low", concern=True)
 
 

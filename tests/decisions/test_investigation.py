@@ -80,6 +80,12 @@ def changed_bucket(**who):
     return record("PutBucketPolicy", event_source="s3.amazonaws.com", request_parameters=asked, **who)
 
 
+def given_rights():
+    asked = {"roleName": "vm-migration"}
+    who = {"principal_arn": "admin", "issuer_arn": None, "access_key_id": "AKIAOTHER"}
+    return record("AttachRolePolicy", event_source="iam.amazonaws.com", request_parameters=asked, **who)
+
+
 def share(grantee, how="add"):
     asked = {"imageId": "ami-1", "attributeType": "launchPermission", "launchPermission": {how: {"items": [grantee]}}}
     return record("ModifyImageAttribute", request_parameters=asked)
@@ -119,7 +125,8 @@ SUSPECT = {
     "alert and EC2 differ": (investigated(export(differences=("The alert says a; EC2 says b. EC2 wins.",))), "EC2 wins"),
     "public bucket": (investigated(buckets=opened()), "Anybody can read"),
     "replicated bucket": (investigated(buckets={BUCKET: known(bucket(replication=True))}), "second copy"),
-    "young bucket": (investigated(buckets={BUCKET: known(bucket(created_at=EXPORTED - timedelta(hours=1)))}), "shortly before"),
+    "young bucket": (investigated(export(bucket=known("example-new")), buckets={"example-new": known(bucket(bucket="example-new", created_at=EXPORTED - timedelta(hours=1)))}), "shortly before"),
+    "rights given to somebody unapproved": (investigated(export(event=event(issuer_arn=f"arn:aws:iam::{DEVELOPMENT}:role/vm-migration2")), activity=activity(given_rights(), question=PERMISSIONS)), "rights of vm-migration were changed by admin"),
     "foreign address": (investigated(activity=activity(record(source_address="203.0.113.9"))), "203.0.113.9"),
     "many refusals": (investigated(activity=activity(*(record(event_id=f"r{n}", error_code="AccessDenied") for n in range(3)))), "3 calls were refused"),
     "second door": (investigated(activity=activity(record("CreateInstanceExportTask", error_code="Client.UnauthorizedOperation"), record("ExportImage"))), "tried another way"),
@@ -181,6 +188,7 @@ def test_nobody_read_it_is_said_only_where_every_read_is_recorded():
 
 
 HARMLESS = {
+    "an approved exporter's rights changed by somebody else": activity(given_rights(), question=PERMISSIONS),
     "unshared": activity(share({"userId": FOREIGN}, how="remove")),
     "shared with ourselves": activity(share({"userId": DEVELOPMENT})),
     "a refused attempt to stop logging": activity(record("StopLogging", error_code="AccessDenied")),
@@ -195,6 +203,11 @@ HARMLESS = {
 @pytest.mark.parametrize("name", HARMLESS)
 def test_what_only_looks_bad_is_no_concern(name):
     assert findings(investigated(activity=HARMLESS[name])).verdict is EXPECTED
+
+
+def test_an_approved_bucket_may_be_new():
+    young = bucket(created_at=EXPORTED - timedelta(hours=1))
+    assert findings(investigated(buckets={BUCKET: known(young)})).verdict is EXPECTED
 
 
 def test_every_statement_cites_evidence():
