@@ -20,6 +20,9 @@ PolicyType = Literal[
 EXPORT_ACTIONS = ("ec2:CreateInstanceExportTask", "ec2:ExportImage", "ec2:CreateStoreImageTask")
 """The three APIs by which a machine's disk leaves EC2 as a file in S3."""
 
+SID_PREFIX = "VMExportResponse"
+"""Every Sid of ours begins with it."""
+
 
 class PolicyError(ValueError):
     """A policy cannot be read or cannot become what was asked; the message says why and what to do."""

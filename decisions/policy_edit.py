@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from decisions.policy import EXPORT_ACTIONS, CannotEdit, Policy, PolicyEdit
+from decisions.policy import EXPORT_ACTIONS, SID_PREFIX, CannotEdit, Policy, PolicyEdit
 from decisions.policy_document import quota, size, statements, strings
 from decisions.policy_matching import action_matches
 
-OURS = "VMExportResponse"
-"""Every Sid of ours begins with it."""
-NO_EXPORT = f"{OURS}NoExport"
+NO_EXPORT = f"{SID_PREFIX}NoExport"
 FILTERS = ("scp", "boundary", "session")
 """They limit by what they do not allow: without its last statement such a policy would not be stricter but gone."""
 WITHOUT_EXPORTS = {
