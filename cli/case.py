@@ -76,19 +76,12 @@ def card(case: CaseId, as_json: Json = False) -> None:
 
     Example: vmexport case card VMX-20260302-ABCD
     """
-    from cli.console import UsageProblem, case_store, entries_of, say_json, show
+    from cli.console import case_store, entries_of, say_json, show
     from decisions.card import card_page
-    from records.evidence import EvidenceDamaged
     from tasks import case_facts
 
     with case_store():
-        entries = entries_of(case)
-        try:
-            facts = case_facts.latest(case)
-        except EvidenceDamaged:
-            raise
-        except ValueError as error:
-            raise UsageProblem(f"{error}. Use the release that wrote it.") from error
+        entries, facts = entries_of(case), case_facts.latest(case)
     if as_json:
         say_json(_summary_of(entries) | {"facts": facts.model_dump(mode="json") if facts else None})
     else:

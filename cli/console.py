@@ -67,11 +67,14 @@ def case_store() -> Iterator[None]:
     from records.evidence import EvidenceDamaged
     from records.ledger import LedgerDamaged
     from settings.organization import OrganizationUnusable
+    from tasks.case_facts import FactsUnreadable
 
     try:
         yield
     except (NoDatabase, OrganizationUnusable) as error:
         raise UsageProblem(str(error)) from error
+    except FactsUnreadable as error:
+        raise UsageProblem(f"{error}. Use the release that wrote it.") from error
     except OperationalError as error:
         why = str(error.orig).strip().splitlines()[0]
         raise UsageProblem(

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from decisions.case import Case, fold
-from decisions.document import Block, Bullets, Code, Heading, Inline, Line, Link, Page, Paragraph, Strong, Table
+from decisions.document import Block, Bullets, Code, Heading, Inline, Line, Link, Page, Paragraph, Strong, Table, parts
 from decisions.evidence import Known, Unknown, utc
 from decisions.export import ExportEvent, Outcome
 from decisions.findings import ExportFacts, Findings, Triaged
@@ -35,6 +35,17 @@ def card_page(
         *([Paragraph(f"{len(exports) - SHOWN} more exports are in the case.")] if len(exports) > SHOWN else []),
         *_unknown(case, exports, facts),
     )
+
+
+def in_brief(entries: Sequence[LedgerEntry]) -> tuple[Line, ...]:
+    """The case in two lines, for the form of a gate: what happened, how bad it is and why."""
+    case = fold(entries)
+    more = f" {len(case.exports) - 1} more exports are in the case." if len(case.exports) > 1 else ""
+    happened: list[Line] = [(*parts(sentence(case.exports[0])), more)] if case.exports else []
+    reasons = " ".join(case.assessment.reasons[:SHOWN]) if case.assessment else ""
+    verdict = f", verdict {case.verdict}" if case.verdict else ""
+    severity = case.severity.upper() if case.severity else "not yet judged"
+    return (*happened, ("Severity ", Strong(f"{severity}{verdict}"), f". {reasons}"))
 
 
 def headline(case: Case) -> str:
@@ -169,11 +180,12 @@ def _place(export: ExportFacts | ExportEvent) -> Inline:
 
 
 def _account(export: ExportFacts | ExportEvent) -> str:
-    event = export.event if isinstance(export, ExportFacts) else export
-    if isinstance(export, ExportFacts) and isinstance(export.account, Known):
+    if isinstance(export, ExportEvent):
+        return export.recipient_account or "unknown"
+    if isinstance(export.account, Known):
         account = export.account.value
         return f"{account.id} ({account.name}, {account.sensitivity})"
-    return f"{event.recipient_account or 'unknown'} (sensitivity unknown)"
+    return f"{export.event.recipient_account or 'unknown'} (sensitivity unknown)"
 
 
 def _person(export: ExportFacts | ExportEvent) -> list[Inline]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from decisions.card import card_page
+from decisions.card import card_page, in_brief
 from decisions.document import Bullets, Heading, Line
 from decisions.findings import Findings, Triaged
 from decisions.ledger import LedgerEntry
@@ -23,6 +23,11 @@ def case_card(
 ) -> str:
     """The case on one page."""
     return to_markdown(card_page(entries, facts, run_url, now))
+
+
+def case_in_brief(entries: Sequence[LedgerEntry]) -> tuple[Line, ...]:
+    """What `gate_description` takes as `about`."""
+    return in_brief(entries)
 
 
 def plan_table(plan: Plan) -> str:

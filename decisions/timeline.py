@@ -58,7 +58,7 @@ def timeline(
     found: list[Moment] = []
     if findings:
         exports |= {e.event.event_id: _export(e.event, "CloudTrail", e.evidence) for e in findings.exports}
-        actor = Callers(findings.exports)
+        actor = Callers.behind(findings.exports)
         found = [*_read(findings, kept, actor)]
         told = {*exports, *(m.event_id for m in found if m.event_id)}
         found += _recorded(findings, organization, kept, told, actor)
@@ -102,17 +102,19 @@ def _recorded(
 class Callers:
     """The identities behind a case's exports."""
 
-    exports: tuple[ExportFacts, ...]
+    keys: frozenset[str]
+    arns: frozenset[str]
+
+    @classmethod
+    def behind(cls, exports: Sequence[ExportFacts]) -> Callers:
+        """Every identity of every chain that names a key or a principal."""
+        hops = [h for e in exports for h in (e.actor, *e.actor.chain)]
+        keys = frozenset(h.access_key_id for h in hops if h.access_key_id)
+        return cls(keys, frozenset(h.principal_arn for h in hops if h.principal_arn))
 
     def made(self, record: LogRecord) -> bool:
         """Whether one of them made a call."""
-        keys = {h.access_key_id for e in self.exports for h in (e.actor, *e.actor.chain)}
-        return (record.access_key_id is not None and record.access_key_id in keys) or self.is_one(record.principal_arn)
-
-    def is_one(self, principal_arn: str | None) -> bool:
-        """Whether a principal is one of them; nobody is none of them."""
-        arns = {h.principal_arn for e in self.exports for h in (e.actor, *e.actor.chain)}
-        return principal_arn is not None and principal_arn in arns
+        return record.access_key_id in self.keys or record.principal_arn in self.arns
 
 
 def _call(record: LogRecord, by_actor: bool, evidence: tuple[str, ...]) -> Moment:
@@ -146,7 +148,7 @@ def _read(findings: Findings, kept: dict[str, str], actor: Callers) -> Iterator[
                 Code(f"s3://{place}"),
                 f" ({read.operation}), {where}. {read.why}",
             ]
-            lane: Lane = "actor" if actor.is_one(read.principal_arn) else "others"
+            lane: Lane = "actor" if read.principal_arn in actor.arns else "others"
             yield Moment(read.time, lane, line, "S3", (found,) if found else (), read.event_id)
 
 

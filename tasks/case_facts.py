@@ -20,6 +20,10 @@ TRIAGE, INVESTIGATION = "facts of triage", "facts of the investigation"
 """What the evidence is called."""
 
 
+class FactsUnreadable(ValueError):
+    """What was kept was written by another release, in another form."""
+
+
 def keep(facts: Triaged | Findings) -> Evidence:
     """Store the facts as evidence of their case; what is kept already is not stored again. Raises OSError."""
     what = INVESTIGATION if isinstance(facts, Findings) else TRIAGE
@@ -33,21 +37,18 @@ def keep(facts: Triaged | Findings) -> Evidence:
 def latest(case_id: str) -> Triaged | Findings | None:
     """What was known last: the investigation's findings, else triage's facts, else None.
 
-    Raises EvidenceDamaged, and ValueError for facts that an older release wrote in another form.
+    Raises EvidenceDamaged, FactsUnreadable.
     """
     for what, kind in ((INVESTIGATION, Findings), (TRIAGE, Triaged)):
         if found := _last(case_id, what):
-            try:
-                return kind.model_validate_json(evidence.load(found))
-            except ValidationError as error:
-                raise ValueError(f"{found.id} ({what}) is of another release: {error.error_count()} fields") from error
+            return _parsed(found, TypeAdapter[Triaged | Findings](kind))
     return None
 
 
 def readings(findings: Findings) -> Readings:
     """Every state of bucket, task and listing that was read in the case, the newest findings included.
 
-    Raises EvidenceDamaged, and ValueError for what an older release wrote in another form.
+    Raises EvidenceDamaged, FactsUnreadable.
     """
     kept = evidence.listing(findings.case_id)
     tasks = (e.task for e in findings.exports if isinstance(e.task, Known))
@@ -63,8 +64,15 @@ def readings(findings: Findings) -> Readings:
 def _read(kept: tuple[Evidence, ...], what: str, form: TypeAdapter[T]) -> Iterator[Known[T]]:
     for piece in kept:
         if piece.what.startswith(what) and piece.media_type == "application/json":
-            value = form.validate_json(evidence.load(piece))
-            yield Known(value=value, source=piece.source, asked_at=piece.collected_at)
+            yield Known(value=_parsed(piece, form), source=piece.source, asked_at=piece.collected_at)
+
+
+def _parsed(piece: Evidence, form: TypeAdapter[T]) -> T:
+    try:
+        return form.validate_json(evidence.load(piece))
+    except ValidationError as error:
+        why = f"{piece.id} ({piece.what}) is of another release: {error.error_count()} fields do not fit"
+        raise FactsUnreadable(why) from error
 
 
 def _last(case_id: str, what: str) -> Evidence | None:

@@ -69,6 +69,14 @@ def test_a_hostile_tag_cannot_steer_the_terminal(vmexport, case):
     assert "\\x1b[31mred\\u202e" in vmexport("case", "card", CASE).out
 
 
+@pytest.mark.parametrize("command", ["card", "timeline"])
+def test_facts_of_another_release_are_named(vmexport, case, command):
+    evidence.store(CASE, case_facts.INVESTIGATION, "test", b'{"old": 1}', "application/json")
+    answer = vmexport("case", command, CASE)
+    assert (answer.code, answer.out) == (2, "")
+    assert "another release" in answer.err
+
+
 def test_before_the_investigation_the_card_is_drawn_from_triage(vmexport, database):
     for entry in entries(*OPENED):
         ledger.append(CASE, entry.kind, entry.by, entry.data)

@@ -9,8 +9,8 @@ import rfc8785
 
 from decisions.changes import changes
 from decisions.plan import make_plan
-from decisions.report import gate_description, plan_for_terminal, plan_table
-from tests.decisions.story import CASE, COPY, DELETE, LOCK, OURS, PLAN, planned
+from decisions.report import case_in_brief, gate_description, plan_for_terminal, plan_table
+from tests.decisions.story import CASE, COPY, DELETE, JUDGED, LOCK, OPENED, OURS, PLAN, entries, planned
 
 DENY = {"Sid": "vmexport", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::x/*"}
 OTHER = {
@@ -101,8 +101,9 @@ def test_the_first_question_says_nothing_of_an_earlier_one():
     assert "made again" not in text
 
 
-def test_the_case_is_told_in_a_sentence_where_it_is_given():
-    assert gate_description(PLAN, about=("It is HIGH.",)).startswith("It is HIGH.")
+def test_the_case_is_told_in_brief_where_it_is_given():
+    text = gate_description(PLAN, about=case_in_brief(entries(*OPENED, *JUDGED)))
+    assert text.index("`i-0123456789abcdef0`") < text.index("**HIGH, verdict malicious**") < text.index(LOCK.id)
 
 
 def test_ids_for_leave_out_can_be_copied_from_the_form():

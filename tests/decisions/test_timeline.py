@@ -85,9 +85,8 @@ def test_a_read_from_outside_is_told_once_with_what_shows_it():
 def test_a_caller_without_key_and_name_is_not_taken_for_the_actor():
     nobody = record("PutBucketPolicy", 1, principal_arn=None, access_key_id=None)
     case = findings(activity={KEYS: answer(nobody)})
-    blank = case.exports[0].model_copy(
-        update={"actor": case.exports[0].actor.model_copy(update={"access_key_id": None})}
-    )
+    unnamed = case.exports[0].actor.model_copy(update={"access_key_id": None, "principal_arn": None})
+    blank = case.exports[0].model_copy(update={"actor": unnamed})
     told = moments(found=case.model_copy(update={"exports": (blank,)}))
     assert [m.lane for m in told if "PutBucketPolicy" in m.text] == ["others"]
 
