@@ -45,7 +45,7 @@ def timeline_chart(moments: Sequence[Moment], first: datetime, now: datetime) ->
 
     shown = [m for m in moments if not m.detail]
     start, end = around(first, max((m.until or m.time for m in shown), default=now))
-    near = [m for m in shown if m.time > start]
+    near = _apart([m for m in shown if m.time > start], start, end)
     rows = [{"time": utc(m.time), "row": m.lane, "what": plain_text(m.text, 120)} for m in near]
     lanes = [lane for lane in LANES if any(r["row"] == lane for r in rows)] or ["actor"]
     points = (
@@ -88,6 +88,12 @@ def around(first: datetime, last: datetime) -> tuple[datetime, datetime]:
     """The period to draw: both moments with some room beside them, ten minutes at least."""
     room = max(timedelta(minutes=6), (last - first) / 8)
     return first - room, last + room
+
+
+def _apart(moments: Sequence[Moment], start: datetime, end: datetime) -> list[Moment]:
+    """Of moments that would be drawn on the same spot, the first: a busy key does not make a file of megabytes."""
+    spots = {(m.lane, round(WIDTH * ((m.time - start) / (end - start)))): m for m in reversed(moments)}
+    return sorted(spots.values(), key=lambda m: m.time)
 
 
 def _spans(of: Reviewed) -> Rows:

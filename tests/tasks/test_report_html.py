@@ -101,6 +101,13 @@ def test_both_charts_are_drawn_with_their_moments():
         assert f">{lane}</text>" in page
 
 
+def test_twenty_thousand_calls_make_no_page_that_no_browser_opens():
+    calls = answer(*(record("PutObject", n / 200, event_id=f"call-{n}") for n in range(20_000)))
+    page = report_html(reviewed(found=findings(activity={KEYS: calls})))
+    assert len(page) < 1_000_000
+    assert "more moments" in page
+
+
 def test_a_case_of_which_nothing_is_known_still_gets_its_report():
     nothing = findings(
         exports=(facts(task=unknown(), instance=unknown(), instance_id=unknown(), account=unknown(), bucket=unknown(), key=unknown()),),
