@@ -43,9 +43,13 @@ def _template() -> Template:
     environment.filters["parts"] = _parts
     environment.filters["plain"] = plain_text
     environment.filters["lines"] = plain_lines
-    environment.tests["short"] = lambda cell: isinstance(cell, str) and len(cell) <= SHORT
+    environment.tests["short"] = _short
     environment.tests["row_of_facts"] = lambda head: not any(head)
     return environment.get_template("report.html.j2")
+
+
+def _short(cell: Line) -> bool:
+    return (isinstance(cell, str) and len(cell) <= SHORT) or (isinstance(cell, Code) and len(cell.text) <= SHORT // 2)
 
 
 def _parts(line: Line) -> list[tuple[str, str, str]]:
