@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from decisions.findings import Findings
 from decisions.organization import Organization
 from decisions.plan import ActionClass, PlannedAction
+from decisions.policy import EXPORT_ACTIONS, SID_PREFIX
 from tasks.actions.base import ActionRefused, Clients, State
-from tasks.actions.inline_policy import EXPORT_ACTIONS, canonical
+from tasks.actions.inline_policy import canonical
 from tasks.actions.settled import Look
 from tasks.actions.state_change import StateChange
 from tasks.actions.suspects import exports_evidence
@@ -22,7 +23,7 @@ from tasks.actions.suspects import exports_evidence
 if TYPE_CHECKING:
     from types_boto3_organizations import OrganizationsClient
 
-NAME = "VMExportResponseGuardrail"
+NAME = f"{SID_PREFIX}Guardrail"
 DESCRIPTION = "No VM export but by the migration roles (ec2-vm-export-response)."
 SCP_QUOTA = 5120
 """Characters; AWS may allow more by now, the smaller limit holds everywhere."""

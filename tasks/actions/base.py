@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
+from pydantic import Field
+
 from decisions.evidence import Frozen
 from decisions.findings import Findings
 from decisions.ledger import canonical_sha256
@@ -40,7 +42,7 @@ class Applied(Frozen):
     changed: bool
     request_ids: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    custody: dict[str, Any] = {}
+    custody: dict[str, Any] = Field(default_factory=dict)
     """For evidence copies: what goes into the chain of custody."""
 
 

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 import rfc8785
 from botocore.exceptions import ClientError
 
+from decisions.policy import SID_PREFIX
+
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
 
-EXPORT_ACTIONS = ("ec2:CreateInstanceExportTask", "ec2:ExportImage", "ec2:CreateStoreImageTask")
-DENY_POLICY = "VMExportResponseDeny"
+DENY_POLICY = f"{SID_PREFIX}Deny"
 """Our policy that denies everything to a user."""
-REVOKE_POLICY = "VMExportResponseRevokeSessions"
+REVOKE_POLICY = f"{SID_PREFIX}RevokeSessions"
 """Our policy that denies everything to the sessions of a role issued before a moment."""
-GUARD_POLICY = "VMExportResponseDenyExport"
+GUARD_POLICY = f"{SID_PREFIX}NoExport"
 """Our policy that denies the export APIs where the document that allows them is not ours to edit."""
 
 

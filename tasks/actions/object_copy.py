@@ -53,9 +53,7 @@ class Destination(Frozen):
     retain_until: datetime
 
 
-def sha256_of(
-    s3: S3Client, account: str, bucket: str, key: str, version_id: str, etag: str | None = None
-) -> str:
+def sha256_of(s3: S3Client, account: str, bucket: str, key: str, version_id: str, etag: str | None = None) -> str:
     """SHA-256 (hex) of the bytes of a version, read in chunks; a log line every few seconds.
 
     With `etag`, S3 answers 412 if the version is not that one.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from decisions.plan import PlannedAction
+from decisions.policy import EXPORT_ACTIONS
 from tasks import canary
-from tasks.actions.inline_policy import EXPORT_ACTIONS, name_of
+from tasks.actions.inline_policy import name_of
 from tasks.actions.settled import Look
 
 if TYPE_CHECKING:

@@ -23,10 +23,15 @@ def untouchable(principal: PrincipalState, organization: Organization) -> bool:
 
 
 def exempt_arns(account: str, organization: Organization) -> tuple[str, ...]:
-    """The ARNs that a lock in `account` never binds: our roles there and in the forensics account, and break-glass."""
+    """The ARNs that a lock in `account` never binds: our roles there and in the forensics account, and break-glass.
+
+    A lock takes no patterns, because whoever can make a role that fits one would be let in: a break-glass principal that is
+    given as a pattern is spared in the account itself, under its exact name.
+    """
     accounts = dict.fromkeys((account, organization.forensics_account))
     ours = (f"arn:aws:iam::{where}:role/{name}" for where in accounts for name in organization.responder_roles)
-    return (*ours, *organization.break_glass)
+    spared = (arn.replace("::*:", f"::{account}:") for arn in organization.break_glass)
+    return tuple(sorted({*ours, *(arn for arn in spared if "*" not in arn)}))
 
 
 def copier_arn(organization: Organization) -> str:

@@ -17,7 +17,7 @@ from decisions.plan import PlannedAction
 from decisions.receipt import Receipt
 from decisions.resources import Acl, AclGrant, BucketState, PrincipalState
 from tasks.actions.base import Action
-from tests.lab.aws import As
+from tests.lab.aws import As, code_of
 
 PRODUCTION, DEVELOPMENT, MANAGEMENT = "111122223333", "123456789012", "444455556666"
 FORENSICS, FOREIGN = "777788889999", "210987654321"
@@ -200,8 +200,11 @@ class Roles:
 
 def responder(root: As, account: str, tier: str) -> str:
     """Our role of a tier, without any permission; its ARN."""
+    arn, iam = f"arn:aws:iam::{account}:role/vmexport-{tier}", root.client("iam")
     trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "sts:AssumeRole"}
-    return root.role(f"vmexport-{tier}", document(trust))
+    if code_of(iam.get_role, RoleName=f"vmexport-{tier}") != "ok":
+        root.role(f"vmexport-{tier}", document(trust))
+    return arn
 
 
 def operator(root: As) -> As:
