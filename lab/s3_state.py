@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab import caller as callers
-from lab import credentials, trail_s3
+from lab import clock, credentials, trail_s3
 from lab.caller import Caller
 
 ENFORCED, PREFERRED, WRITER = "BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"
@@ -109,6 +109,7 @@ def harden(bucket: Any) -> None:
     """What AWS gives each new bucket since 2023: BucketOwnerEnforced, no public access, SSE-S3."""
     from moto.s3.models import PublicAccessBlock
 
+    bucket.creation_date = clock.now()
     bucket.ownership_rule = bucket.ownership_rule or ENFORCED
     bucket.public_access_block = PublicAccessBlock(True, True, True, True)
     bucket.encryption = default_encryption()

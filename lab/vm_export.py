@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import timedelta
 from typing import Any
 
 from lab import caller as callers
-from lab import clock, s3, vm_export_checks, vm_export_source, vm_export_tasks
+from lab import clock, control, delivery, s3, vm_export_checks, vm_export_source, vm_export_tasks
 from lab.errors import AwsError
 from lab.install import add_action
-from lab.vm_export_image import DEFAULT_BYTES
-from lab.vm_export_tasks import CANCELLING, DURATION, Kind, Task, finish, new_id, settle
+from lab.vm_export_tasks import CANCELLING, Kind, Task, finish, new_id, settle
 
 __all__ = ["finish", "install", "settle"]
 
@@ -30,6 +30,12 @@ def install() -> None:
         add_action(EC2Response, operation, method)
     vm_export_source.install()
     s3.before_each_call(settle)
+    control.ROUTES["POST", "/lab/stage"] = _stage
+
+
+def _stage(asked: dict[str, Any]) -> dict[str, Any]:
+    """POST /lab/stage {"image_bytes", "export_minutes", "data_events"}: the organisation as seeded, for the next story."""
+    return importlib.import_module("lab.organization").stage(delivery.directory(), **asked)  # type: ignore[no-any-return]
 
 
 # ---- instance exports
@@ -216,6 +222,7 @@ def _begin(self: Any, kind: Kind, identifier: str, bucket: str, key: str, instan
 def _task(self: Any, kind: Kind, identifier: str, bucket: str, key: str, instance: Any) -> Task:
     tags = self.ec2_backend.tags.get(instance.id, {}) if instance is not None else {}
     minutes, size = tags.get(MINUTES_TAG), tags.get(BYTES_TAG)
+    usual_size, usual_time = vm_export_tasks.configured(self.current_account, self.region, kind)
     names = ("InstanceId", "TargetEnvironment", "Description", "ImageId", "S3ExportLocation", "RoleName", "ClientToken")
     names += ("Bucket", "S3ObjectTags", "TagSpecifications")
     return Task(
@@ -228,8 +235,8 @@ def _task(self: Any, kind: Kind, identifier: str, bucket: str, key: str, instanc
         writer=vm_export_checks.service_account(self.region) if kind == "instance" else callers.current(),
         asked={name: self._get_param(name) for name in names if self._get_param(name) is not None},
         started=clock.now(),
-        duration=timedelta(minutes=float(minutes)) if minutes else DURATION[kind],
-        image_bytes=int(size) if size else DEFAULT_BYTES,
+        duration=timedelta(minutes=float(minutes)) if minutes else usual_time,
+        image_bytes=int(size) if size else usual_size,
     )
 
 

@@ -93,10 +93,25 @@ def of(account: str, region: str, *kinds: Kind) -> list[Task]:
         return [task for task in _of(account, region) if task.kind in kinds]
 
 
-def _of(account: str, region: str) -> list[Task]:
+def configure(account: str, region: str, image_bytes: int, minutes: float) -> None:
+    """How large and how long the exports of an account and Region are from now on, until a reset."""
+    _backend(account, region).__dict__["lab_export_settings"] = (image_bytes, timedelta(minutes=minutes))
+
+
+def configured(account: str, region: str, kind: Kind) -> tuple[int, timedelta]:
+    """Bytes of the image, and how long the export takes."""
+    found: tuple[int, timedelta] | None = _backend(account, region).__dict__.get("lab_export_settings")
+    return found or (vm_export_image.DEFAULT_BYTES, DURATION[kind])
+
+
+def _backend(account: str, region: str) -> Any:
     from moto.ec2.models import ec2_backends
 
-    tasks: list[Task] = ec2_backends[account][region].__dict__.setdefault("lab_export_tasks", [])
+    return ec2_backends[account][region]
+
+
+def _of(account: str, region: str) -> list[Task]:
+    tasks: list[Task] = _backend(account, region).__dict__.setdefault("lab_export_tasks", [])
     return tasks
 
 
@@ -144,6 +159,14 @@ def cancel(task: Task) -> None:
             state = "is in the process of transferring the final disk image" if task.running else f"is {task.ending}"
             raise AwsError("IncorrectState", f"The export task {task.id} {state} and cannot be cancelled.")
         task.ending, task.ended, task.message = "cancelled", clock.now(), "Cancelled by user"
+
+
+def abandon() -> None:
+    """End whatever still runs, as if it had been cancelled: between two stories."""
+    settle()
+    with _lock:
+        for task in (t for t in list(_all()) if t.running):
+            task.ending, task.ended, task.message = "cancelled", clock.now(), "Cancelled by user"
 
 
 def _complete(task: Task) -> None:
