@@ -19,11 +19,11 @@ from decisions.iam_policy import evaluate_resource
 from decisions.organization import Organization
 from decisions.plan import ActionClass, PlannedAction
 from decisions.policy import AccessRequest, Policy, PolicyError
-from decisions.policy_document import read_policy
+from decisions.policy_document import read_policy, statements
 from decisions.resources import BucketState
 from tasks.actions.base import ActionRefused, Clients, State
 from tasks.actions.bucket_settings import PARTS, PERMISSIONS, read_settings, settings_of, write_settings
-from tasks.actions.bucket_statements import meaning, without_ours
+from tasks.actions.bucket_statements import is_public, meaning, without_ours, without_public
 from tasks.actions.exported_keys import exported_keys
 from tasks.actions.protected import copier_arn, exempt_arns
 from tasks.actions.settled import Look
@@ -41,10 +41,9 @@ ALL_BLOCKED = {
 }
 ENFORCED = "BucketOwnerEnforced"
 LOCKING = ("policy", "public_access_block", "acl", "ownership")
-"""The deny works at once. S3 refuses BucketOwnerEnforced while the ACL grants anybody else something, so the ACL goes
-first; and it refuses a policy that it calls public once the block is on, so the policy goes before the block."""
+"""The deny works at once. S3 refuses BucketOwnerEnforced while the ACL grants anybody else something: ACL first."""
 RELEASING = ("public_access_block", "ownership", "acl", "policy")
-"""The way back, for the same reasons; the deny goes last."""
+"""The way back: a block that is still on would refuse a public ACL or policy. The deny goes last."""
 
 
 class LockExport(StateChange):
@@ -150,7 +149,7 @@ class LockExport(StateChange):
 def _locked(bucket: str, parameters: dict[str, Any], state: State) -> State:
     """The state under the lock. Raises PolicyError where the policy cannot hold it."""
     policy = lock(
-        state["policy"],
+        None if parameters["replace"] else without_public(state["policy"]),
         bucket,
         parameters["keys"],
         parameters["exempt"],
@@ -194,7 +193,19 @@ def _felt_by(bucket: BucketState, parameters: dict[str, Any]) -> str:
         acl = f"ACLs are switched off: {len(others)} grant(s) to others end, for every object of the bucket."
     else:
         acl = "ACLs are switched off: what other accounts were given by the ACLs of single objects ends."
-    return f"{scope} Nobody can change the bucket's settings, its owners included. {acl} Public access ends."
+    return f"{scope} Nobody can change the bucket's settings, its owners included. {acl} {_public(bucket)}"
+
+
+def _public(bucket: BucketState) -> str:
+    try:
+        count = sum(map(is_public, statements(read_policy(bucket.policy)))) if bucket.policy else 0
+    except PolicyError as error:
+        return f"Public access ends. {error}"
+    if not count:
+        return "Public access ends where there was any."
+    return (
+        f"Public access ends: {count} statement(s) that let everybody in are taken out for as long as the lock is on."
+    )
 
 
 ACTION = LockExport()

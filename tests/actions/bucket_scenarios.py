@@ -61,6 +61,13 @@ class Opened:
     mallory: As
     endpoint: str
 
+    def put(self, image: bytes) -> None:
+        """Replace the image, so that there is one version of it."""
+        s3 = self.root.client("s3")
+        for version in s3.list_object_versions(Bucket=BUCKET, Prefix=KEY)["Versions"]:
+            s3.delete_object(Bucket=BUCKET, Key=KEY, VersionId=version["VersionId"])
+        s3.put_object(Bucket=BUCKET, Key=KEY, Body=image)
+
     def anonymous(self, key: str = KEY) -> str:
         try:
             with urllib.request.urlopen(f"{self.endpoint}/{BUCKET}/{key}", timeout=10) as answer:

@@ -1,0 +1,233 @@
+"""What is particular to bucket actions: whom they spare, what they leave alone, and how they get along with one another."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from decisions.access import LOG_DELIVERY
+from decisions.bucket_policy import SETTINGS
+from decisions.export import Outcome
+from decisions.plan import make_plan
+from decisions.resources import Acl, AclGrant
+from tasks.actions.bucket_statements import is_public
+from tasks.actions.deny_export_writes import DenyExportWrites
+from tasks.actions.lock_export import LockExport
+from tasks.actions.remove_export_grant import RemoveExportGrant
+from tests.actions.bucket_scenarios import GRANT, KEY, OPEN, SERVICE, found, lock, opened
+from tests.actions.given import (
+    BUCKET,
+    CASE,
+    NOW,
+    OWNER,
+    PRODUCTION,
+    Roles,
+    bucket,
+    document,
+    event,
+    facts,
+    findings,
+    known,
+    organization,
+    receipt,
+    unknown,
+)
+from tests.lab.aws import code_of
+
+OURS = organization()
+
+
+def in_bucket(**change):
+    exports = (facts(key=known(KEY), event=event(object_key=KEY)),)
+    return findings(**({"exports": exports, "buckets": {BUCKET: known(bucket())}} | change))
+
+
+class TestPlanning:
+    def test_nothing_is_locked_where_nothing_was_exported(self):
+        denied = facts(event=event(outcome=Outcome.DENIED), task=unknown(), key=known(KEY))
+        assert LockExport().plan(in_bucket(exports=(denied,)), OURS, NOW) == ()
+
+    def test_an_unreadable_or_foreign_bucket_gets_no_proposal(self):
+        for state in (unknown(), known(bucket(account="210987654321"))):
+            for action in (LockExport(), RemoveExportGrant(), DenyExportWrites()):
+                assert action.plan(in_bucket(buckets={BUCKET: state}), OURS, NOW) == ()
+
+    def test_a_key_that_is_not_known_closes_the_whole_bucket_and_the_page_says_so(self):
+        (planned,) = LockExport().plan(in_bucket(exports=(facts(),)), OURS, NOW)
+        assert planned.parameters["keys"] == ["*"]
+        assert "which key is the image's is not known" in planned.blast_radius
+
+    def test_a_prefix_covers_the_keys_under_it_and_signs_of_the_policy_language_mean_themselves(self):
+        exports = (
+            facts(key=known("vms/"), key_is_prefix=True),
+            facts(key=known(KEY), event=event(event_id="e-2")),
+            facts(key=known("od*d"), event=event(event_id="e-3")),
+        )
+        (planned,) = LockExport().plan(in_bucket(exports=exports), OURS, NOW)
+        assert planned.parameters["keys"] == ["od?d", "vms/*"]
+
+    def test_an_acl_by_which_logs_are_delivered_is_kept(self):
+        grants = (
+            AclGrant(grantee_type="CanonicalUser", grantee_id=OWNER, permission="FULL_CONTROL"),
+            AclGrant(grantee_type="Group", grantee_uri=LOG_DELIVERY, permission="WRITE"),
+        )
+        logs = bucket(acl=Acl(owner_id=OWNER, grants=grants))
+        (planned,) = LockExport().plan(in_bucket(buckets={BUCKET: known(logs)}), OURS, NOW)
+        assert planned.after["acl"] == planned.before["acl"]
+        assert planned.after["ownership"] == planned.before["ownership"]
+        assert "S3 delivers logs by it" in planned.blast_radius
+
+    def test_a_policy_that_leaves_no_room_is_replaced_for_the_time_of_the_lock_and_the_page_says_so(self):
+        many = [{"Sid": f"S{n}", "Effect": "Allow", "Principal": {"AWS": PRODUCTION}, "Action": "s3:GetObject",
+                 "Resource": f"arn:aws:s3:::{BUCKET}/{'p' * 150}{n}"} for n in range(70)]  # fmt: skip
+        full = bucket(policy=document(*many))
+        (planned,) = LockExport().plan(in_bucket(buckets={BUCKET: known(full)}), OURS, NOW)
+        assert planned.parameters["replace"]
+        assert "whole bucket" in planned.blast_radius
+        assert planned.before["policy"] == full.policy
+
+    def test_whoever_breaks_glass_is_spared_in_the_bucket_s_account_also_when_given_for_every_account(self):
+        ours = organization(break_glass=("arn:aws:iam::*:role/break-glass",))
+        (planned,) = LockExport().plan(in_bucket(), ours, NOW)
+        assert f"arn:aws:iam::{PRODUCTION}:role/break-glass" in planned.parameters["exempt"]
+
+    def test_grants_of_the_service_are_taken_away_and_everything_else_stays(self):
+        mixed = GRANT | {"Principal": {"CanonicalUser": [SERVICE, OWNER]}}
+        open_for_export = bucket(policy=document(OPEN, mixed))
+        (planned,) = RemoveExportGrant().plan(in_bucket(buckets={BUCKET: known(open_for_export)}), OURS, NOW)
+        left = json.loads(planned.after["policy"])["Statement"]
+        assert left[0] == OPEN
+        assert SERVICE not in json.dumps(left)
+        assert OWNER in json.dumps(left)
+        assert RemoveExportGrant().plan(in_bucket(), OURS, NOW) == ()
+
+    def test_an_approved_bucket_may_go_on_receiving_exports(self):
+        assert DenyExportWrites().plan(in_bucket(), organization(approved_buckets=(BUCKET,)), NOW) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "public"),
+    [
+        ({}, True),
+        ({"Principal": {"AWS": ["*"]}}, True),
+        ({"Effect": "Deny"}, False),
+        ({"Principal": {"AWS": PRODUCTION}}, False),
+        ({"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-exampleorg1"}}}, False),
+        ({"Condition": {"StringLike": {"aws:PrincipalOrgID": "o-*"}}}, True),
+        ({"Condition": {"StringNotEquals": {"aws:PrincipalOrgID": "o-exampleorg1"}}}, True),
+        ({"Condition": {"IpAddress": {"aws:SourceIp": ["192.0.2.0/24"]}}}, False),
+        ({"Condition": {"IpAddress": {"aws:SourceIp": ["0.0.0.0/1"]}}}, True),
+        ({"Condition": {"StringEquals": {"aws:UserAgent": "x"}}}, True),
+    ],
+)
+def test_what_s3_calls_public(change, public):
+    assert is_public(OPEN | change) is public
+
+
+pytest_lab = pytest.mark.lab
+
+
+@pytest_lab
+def test_under_the_lock_the_bucket_s_other_objects_stay_in_use(lab, roots):
+    scenario = lock(lab, roots)
+    reader = roots[PRODUCTION].user("reporting", document({"Effect": "Allow", "Action": "s3:*", "Resource": "*"}))
+    scenario.action.apply(scenario.aws, scenario.planned, scenario.read())
+    s3 = reader.client("s3")
+    assert code_of(s3.get_object, Bucket=BUCKET, Key="reports/2026.csv") == "ok"
+    assert code_of(s3.put_object, Bucket=BUCKET, Key="reports/2027.csv", Body=b"3") == "ok"
+    assert code_of(s3.get_object, Bucket=BUCKET, Key=KEY) == "AccessDenied"
+    assert code_of(s3.delete_object, Bucket=BUCKET, Key=KEY) == "AccessDenied"
+    assert (
+        code_of(s3.copy_object, Bucket=BUCKET, Key="stolen", CopySource={"Bucket": BUCKET, "Key": KEY})
+        == "AccessDenied"
+    )
+    assert "s3:PutBucketPolicy" in SETTINGS
+    assert code_of(s3.put_bucket_policy, Bucket=BUCKET, Policy=document(OPEN)) == "AccessDenied"
+    assert code_of(s3.delete_bucket_policy, Bucket=BUCKET) == "AccessDenied"
+
+
+@pytest_lab
+def test_the_actions_of_one_plan_do_not_make_one_another_stale_and_come_back_byte_for_byte(lab, roots):
+    """Grant, lock and the deny of recovery change one policy; taken back newest first, its bytes are what they were."""
+    opened(lab, roots)
+    first = [RemoveExportGrant(), LockExport()]
+    planned = [(a, p) for a in first for p in a.plan(found(roots), OURS, datetime.now(UTC))]
+    make_plan(CASE, "containment", [p for _, p in planned], OURS)
+    original = {p.id: a.read(Roles(roots, a), p) for a, p in planned}
+    done = [carried_out(roots, a, p) for a, p in planned]
+    (later,) = DenyExportWrites().plan(found(roots), OURS, datetime.now(UTC))
+    done.append(carried_out(roots, DenyExportWrites(), later))
+    for action, plan, _ in done:
+        aws = Roles(roots, action)
+        assert action.precondition(plan, action.read(aws, plan)) == plan.preconditions[0].sha256
+    for action, plan, its_receipt in reversed(done):
+        back = action.revert(Roles(roots, action), plan, its_receipt)
+        assert back.verified, back.probes
+    assert {p.id: a.read(Roles(roots, a), p) for a, p in planned} == original
+
+
+@pytest_lab
+def test_a_lock_under_a_later_change_is_not_taken_back_over_it(lab, roots):
+    opened(lab, roots)
+    (planned,) = LockExport().plan(found(roots), OURS, datetime.now(UTC))
+    action, _, its_receipt = carried_out(roots, LockExport(), planned)
+    (later,) = DenyExportWrites().plan(found(roots), OURS, datetime.now(UTC))
+    carried_out(roots, DenyExportWrites(), later)
+    back = action.revert(Roles(roots, action), planned, its_receipt)
+    assert not back.verified
+    assert "policy was changed by somebody since" in back.probes[0]
+
+
+@pytest_lab
+def test_a_lock_that_was_cut_off_half_way_is_finished_and_can_still_be_taken_back(lab, roots):
+    scenario = lock(lab, roots)
+    before = scenario.read()
+    lab.add_fault(service="s3", operation="PutBucketAcl", kind="internal-error", times=1)
+    assert code_of(scenario.action.apply, scenario.aws, scenario.planned, before) == "InternalError"
+    assert scenario.action.apply(scenario.aws, scenario.planned, before).changed
+    verification = scenario.action.verify(scenario.aws, scenario.planned)
+    assert verification.verified, verification.probes
+    done = receipt(scenario.planned, before, scenario.read(), verification)
+    lab.add_fault(service="s3", operation="PutBucketAcl", kind="internal-error", times=1)
+    assert code_of(scenario.action.revert, scenario.aws, scenario.planned, done) == "InternalError"
+    assert scenario.action.revert(scenario.aws, scenario.planned, done).verified
+    assert scenario.read() == before
+    there = ["PutBucketPolicy", "PutBucketPublicAccessBlock", "PutBucketAcl", "PutBucketOwnershipControls"]
+    back = ["DeleteBucketPublicAccessBlock", "PutBucketOwnershipControls", "PutBucketAcl", "PutBucketPolicy"]
+    assert scenario.writes() == [*there, *back]
+
+
+@pytest_lab
+def test_what_changed_in_the_bucket_since_the_plan_makes_it_stale(lab, roots):
+    scenario = lock(lab, roots)
+    agreed = scenario.planned.preconditions[0].sha256
+    extra = OPEN | {"Sid": "Partner", "Principal": {"AWS": f"arn:aws:iam::{PRODUCTION}:root"}}
+    roots[PRODUCTION].client("s3").put_bucket_policy(Bucket=BUCKET, Policy=document(OPEN, GRANT, extra))
+    assert scenario.action.precondition(scenario.planned, scenario.read()) != agreed
+
+
+@pytest_lab
+def test_a_bucket_that_changed_hands_is_refused(lab, roots):
+    """Somebody deleted the bucket and took its name in another account: nothing of ours is written there."""
+    scenario = lock(lab, roots)
+    elsewhere = scenario.planned.model_copy(update={"account": "123456789012"})
+    roots["123456789012"].role(
+        "vmexport-respond",
+        document(
+            {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "sts:AssumeRole"}
+        ),
+    )
+    assert code_of(scenario.action.apply, scenario.aws, elsewhere, {}) == "AccessDenied"
+    assert scenario.writes() == []
+
+
+def carried_out(roots, action, planned):
+    aws = Roles(roots, action)
+    before = action.read(aws, planned)
+    assert action.precondition(planned, before) == planned.preconditions[0].sha256, planned.id
+    action.apply(aws, planned, before)
+    verification = action.verify(aws, planned)
+    assert verification.verified, verification.probes
+    return action, planned, receipt(planned, before, action.read(aws, planned), verification)
