@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from decisions.iam_policy import evaluate, evaluate_identity, evaluate_resource, glob_matches, statements_allowing
@@ -161,6 +161,26 @@ def test_set_operators_look_at_every_or_any_value(operator, values, holds):
     assert allows(with_condition({operator: {"aws:TagKeys": ["a", "b"]}}), request(aws_TagKeys=values)) is holds
 
 
+def test_a_negated_operator_on_many_values_holds_when_none_of_them_matches():
+    assert not allows(with_condition({"StringNotEquals": {"aws:TagKeys": "a"}}), request(aws_TagKeys=("a", "b")))
+    assert allows(with_condition({"StringNotEquals": {"aws:TagKeys": "c"}}), request(aws_TagKeys=("a", "b")))
+
+
+@pytest.mark.parametrize(
+    ("operator", "wanted", "value", "holds"),
+    [
+        ("StringEquals", "${aws:username}", "al*ce", True), ("StringEquals", "${aws:username}", "alice", False),
+        ("StringLike", "team/${aws:username}/*", "team/al*ce/x", True), ("StringLike", "${aws:username}", "alice", False),
+        ("StringEquals", "a${*}", "a*", True), ("StringLike", "a${*}", "ab", False),
+        ("StringEquals", "${aws:missing}", "", False), ("StringNotEquals", "${aws:missing}", "x", True),
+        ("StringEquals", "${aws:missing, 'dev'}", "dev", True),
+    ],
+)  # fmt: skip
+def test_policy_variables_in_conditions_are_filled_in(operator, wanted, value, holds):
+    asked = request(aws_username="al*ce", aws_A=value)
+    assert allows(with_condition({operator: {"aws:A": wanted}}), asked) is holds
+
+
 def test_all_conditions_of_a_statement_must_hold():
     both = with_condition({"Bool": {"aws:Mfa": "true"}, "StringEquals": {"aws:A": "1", "aws:B": "2"}})
     assert allows(both, request(aws_Mfa="true", aws_A="1", aws_B="2"))
@@ -241,6 +261,8 @@ def to(principal, effect="Allow"):
     return bucket_policy(statement(effect, Principal=principal))
 
 
+OF_ACCOUNT = request().model_copy(update={"principal_canonical_id": "c" * 64})
+"""A user of the account that this canonical id names."""
 ROOT = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
 
 
@@ -251,6 +273,8 @@ ROOT = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
         ({"resource": to("*")}, request(), True),
         ({"resource": to(ROOT)}, request(), False),
         ({"resource": to(ROOT), "identity": [ALL]}, request(), True),
+        ({"resource": to({"CanonicalUser": "c" * 64})}, OF_ACCOUNT, False),
+        ({"resource": to({"CanonicalUser": "c" * 64}), "identity": [ALL]}, OF_ACCOUNT, True),
         ({"resource": to({"AWS": STRANGER}), "identity": [ALL]}, request(), True),
         ({"resource": to("*", "Deny"), "identity": [ALL]}, request(), False),
         ({"resource": to({"AWS": USER}), "boundary": NONE}, request(), True),
@@ -357,6 +381,8 @@ class TestStatementsAllowing:
 
 
 @given(st.text("ab*?", max_size=8), st.text("ab*\n", max_size=10))
+@example("ab*ba", "aba")
+@example("*ab*ab*", "abxab")
 def test_patterns_match_as_a_plain_reading_of_them_does(pattern, value):
     plain = "".join({"*": ".*", "?": "."}.get(c, re.escape(c)) for c in pattern)
     assert glob_matches(pattern, value) is (re.fullmatch(plain, value, re.DOTALL) is not None)
