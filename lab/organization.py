@@ -134,6 +134,7 @@ def _make_organization() -> None:
 
     from lab.install import replace
 
+    organization_restore.forget_members_with_a_reset()
     backend = _organizations()
     wanted = tomllib.loads(ORGANIZATION.read_text(encoding="utf-8"))["id"]
     draw = replace(utils, "make_random_org_id", lambda: wanted)

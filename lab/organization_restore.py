@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from lab import credentials, vm_export_tasks
+from lab.install import replace
 from lab.organization_principals import Principal, everybody
 
 
@@ -17,6 +19,20 @@ def put_back(management: str, accounts: Iterable[str]) -> None:
         _rules(account)
     _guardrails(management)
     vm_export_tasks.abandon()
+
+
+@cache
+def forget_members_with_a_reset() -> None:
+    """moto keeps who belongs to an organisation beside its backends, where a reset does not reach it."""
+    from moto.organizations.models import OrganizationsBackend, organizations_backends
+
+    def reset(self: Any) -> None:
+        members = organizations_backends.master_accounts
+        for account in [a for a, (master, _) in members.items() if master == self.account_id]:
+            members.pop(account)
+        original(self)
+
+    original = replace(OrganizationsBackend, "reset", reset)
 
 
 def _principal(person: Principal) -> None:

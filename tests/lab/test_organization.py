@@ -110,3 +110,10 @@ def test_seeding_again_puts_back_what_was_changed_and_keeps_the_keys(lab, made, 
     session = contractor.assume(admin)
     assert code_of(session.client("ec2").describe_instances) == "ok"
     assert [p["Name"] for p in management.list_policies_for_target(TargetId=PRODUCTION, Filter="SERVICE_CONTROL_POLICY")["Policies"]] == ["FullAWSAccess"]  # fmt: skip
+
+
+def test_after_a_reset_nothing_of_it_is_left(lab, made):
+    lab.reset()
+    development = As(lab, lab.root_key(DEVELOPMENT))
+    assert code_of(development.client("organizations").create_organization, FeatureSet="ALL") == "ok"
+    assert development.client("iam").list_users()["Users"] == []
