@@ -1,16 +1,36 @@
-"""A Prefect server for the tests of phases, once per session."""
+"""A Prefect server for the tests of phases, once per session, on the kind of database that we run it on.
+
+Prefect's own harness uses SQLite, on which task runs wait seconds for each other.
+"""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import pytest
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
+from prefect.server.api.server import SubprocessASGIServer
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_SERVER_DATABASE_CONNECTION_URL,
+    temporary_settings,
+)
+
+from records.embedded import Cluster
 
 
 @pytest.fixture(scope="session")
-def prefect() -> Iterator[None]:
+def prefect(cluster: Cluster) -> Iterator[None]:
     """The server, and no heartbeats: they cost a second for each flow."""
-    with prefect_test_harness(), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        yield
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with temporary_settings({PREFECT_SERVER_DATABASE_CONNECTION_URL: cluster.url("prefect", "asyncpg")}):
+        server = SubprocessASGIServer(port=port)
+        server.start(timeout=60)
+        try:
+            with temporary_settings({PREFECT_API_URL: server.api_url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+                yield
+        finally:
+            server.stop()

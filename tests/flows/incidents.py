@@ -8,7 +8,7 @@ from typing import Any
 from decisions.case import ALERT_JOINED, CASE_OPENED
 from decisions.export import ExportApi, ExportEvent, Outcome
 from records import ledger
-from tests.lab.aws import PRODUCTION, As
+from tests.lab.aws import PRODUCTION, As, policy
 
 CASE = "VMX-20261124-TEST"
 
@@ -58,3 +58,24 @@ def running_instance(someone: As, **tags: str) -> str:
     return ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, TagSpecifications=named)["Instances"][0][
         "InstanceId"
     ]
+
+
+EXPORT_SERVICE = "c4d8eabf8db69dbe46bfe0e517100c554f01200b104d59cd408e777ba442a322"
+"""Canonical id of AWS's export service in us-east-1 (VM Import/Export user guide)."""
+
+
+def export_for_real(someone: As, instance: str, bucket: str, prefix: str) -> str:
+    """Grant the bucket to AWS's export service, and export the instance into it; the task's id."""
+    s3 = someone.client("s3")
+    s3.put_bucket_ownership_controls(
+        Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerPreferred"}]}
+    )
+    grantee = {"Principal": {"CanonicalUser": EXPORT_SERVICE}, "Action": ["s3:GetBucketAcl", "s3:PutObject"]}
+    s3.put_bucket_policy(
+        Bucket=bucket, Policy=policy(grantee | {"Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]})
+    )
+    to = {"DiskImageFormat": "VMDK", "ContainerFormat": "ova", "S3Bucket": bucket, "S3Prefix": prefix}
+    made = someone.client("ec2").create_instance_export_task(
+        InstanceId=instance, TargetEnvironment="vmware", ExportToS3Task=to
+    )
+    return str(made["ExportTask"]["ExportTaskId"])

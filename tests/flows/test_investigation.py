@@ -14,13 +14,9 @@ from decisions.statements import EXPORTS, KEYS, PERMISSIONS
 from flows.results import RESULTS
 from flows.vm_export.investigation import investigate, look
 from records import evidence, inbox, ledger
-from tests.flows.harness import prefect
 from tests.flows.incidents import CASE, export_event, open_case, running_instance
 from tests.lab.aws import PRODUCTION, As, policy, trust
 from tests.records_of import cloudtrail_record
-from tests.tasks.conftest import eventually, lab, lab_process, ours, roots
-
-__all__ = ["eventually", "lab", "lab_process", "ours", "prefect", "roots"]
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("prefect", "database", "ours")]
 

@@ -13,12 +13,9 @@ from flows.vm_export.triage import triage
 from records import cases, evidence, ledger
 from tasks import ec2, s3
 from tasks.reading import reads
-from tests.flows.harness import prefect
-from tests.flows.incidents import CASE, export_event, open_case, running_instance
+from tests.flows.incidents import CASE, export_event, export_for_real, open_case, running_instance
 from tests.lab.aws import PRODUCTION
-from tests.tasks.conftest import FOREIGN, eventually, forget_settings, lab, lab_process, ours, roots
-
-__all__ = ["eventually", "forget_settings", "lab", "lab_process", "ours", "prefect", "roots"]
+from tests.tasks.conftest import FOREIGN
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("prefect", "database", "ours")]
 
@@ -126,6 +123,18 @@ async def test_one_hundred_exports_of_one_machine_read_it_once(machine, lab):
     assert len(found.exports) == 100
     calls = [e for e in lab.events() if e.get("eventName", e.get("record", {}).get("eventName")) == "DescribeVolumes"]
     assert len(calls) == 1
+
+
+async def test_a_real_export_is_known_as_ec2_tells_it_where_the_alert_lies(ours, machine):
+    production = ours[PRODUCTION]
+    task = export_for_real(production, machine, "example-drop", "vm/")
+    open_case(export_event(instance_id=machine, task_id=task, disk_format="RAW", prefix="vm/"))
+    found = (await triage(CASE)).exports[0]
+    assert isinstance(found.task, Known)
+    assert (found.task.value.state, found.task.value.bucket) == ("active", "example-drop")
+    assert isinstance(found.key, Known)
+    assert (found.key.value, found.key_is_prefix) == (f"vm/{task}.ova", False)
+    assert any("disk format" in d for d in found.differences)
 
 
 TRIAGE_CALLS = [
