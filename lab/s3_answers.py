@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from xml.sax.saxutils import escape
 
 from lab import caller as callers
 from lab import s3_acl, s3_actions, s3_authorization, s3_checks, s3_policy, s3_state, s3_versions
@@ -250,9 +249,9 @@ def _stored(call: Call, bucket: Any) -> Any:
             raise AwsError("MethodNotAllowed", text, 405, Method=call.method, ResourceType="DeleteMarker")
         stored = None
     if stored is None and version_id is not None:
-        raise AwsError("NoSuchVersion", "The specified version does not exist.", 404, Key=escape(key))
+        raise AwsError("NoSuchVersion", "The specified version does not exist.", 404, Key=key)
     if stored is None:
-        raise AwsError("NoSuchKey", "The specified key does not exist.", 404, Key=escape(key))
+        raise AwsError("NoSuchKey", "The specified key does not exist.", 404, Key=key)
     return stored
 
 

@@ -28,12 +28,13 @@ def authorize_call(call: Call) -> None:
     _check_policy_call(call)
 
 
-def authorize(need: Need, caller: Caller | None = None) -> None:
-    """Return if the caller (the current one by default) has the permission, raise AwsError if not."""
+def authorize(need: Need, caller: Caller | None = None) -> Decision:
+    """Answer the decision if the caller (the current one by default) has the permission, raise AwsError if not."""
     who = caller or callers.current()
     decision = decide(need, who)
     if not decision.allowed:
         raise auth.refusal(who, need.action, need.arn, decision)
+    return decision
 
 
 def decide(need: Need, caller: Caller) -> Decision:
@@ -52,7 +53,7 @@ def decide(need: Need, caller: Caller) -> Decision:
     decision = auth.decide(
         caller, need.action, need.arn, resource_policy=policy, resource_owner=owner, extra_context=context
     )
-    if decision.allowed and callers.in_request() and _only_by_acl(decision, caller.account == owner):
+    if decision.allowed and callers.in_request() and caller.account != owner and only_by_acl(decision):
         trail.note("aclRequired", "Yes")
     return decision
 
@@ -101,10 +102,10 @@ def _acl_statements(need: Need, bucket: Any, stored: Any, object_owner: str) -> 
     return s3_acl.statements(grants, own, resources, actions)
 
 
-def _only_by_acl(decision: Decision, home: bool) -> bool:
-    """Whether the resource's side rests on an ACL alone."""
+def only_by_acl(decision: Decision) -> bool:
+    """Whether the resource's side rests on an ACL alone: CloudTrail and access logs say `aclRequired` then."""
     granting = [m for m in decision.matched if m.effect == "Allow" and m.policy_type == "resource"]
-    return not home and bool(granting) and all(m.sid == s3_acl.SID for m in granting)
+    return bool(granting) and all(m.sid == s3_acl.SID for m in granting)
 
 
 def _tags(need: Need, bucket: Any) -> dict[str, tuple[str, ...]]:

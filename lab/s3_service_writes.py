@@ -12,11 +12,11 @@ from lab.errors import AwsError
 from lab.s3_actions import Need
 
 
-def may_put(writer: Caller, bucket_name: str, key: str) -> None:
-    """Return if `writer` may write the object, raise NoSuchBucket or AccessDenied if not."""
+def may_put(writer: Caller, bucket_name: str, key: str) -> bool:
+    """Whether only an ACL lets `writer` write the object; raises NoSuchBucket or AccessDenied if nothing does."""
     if s3_state.find(bucket_name) is None:
         raise AwsError("NoSuchBucket", "The specified bucket does not exist", 404, BucketName=bucket_name)
-    s3_authorization.authorize(Need("s3:PutObject", bucket_name, key), writer)
+    return s3_authorization.only_by_acl(s3_authorization.authorize(Need("s3:PutObject", bucket_name, key), writer))
 
 
 def put(
@@ -36,7 +36,7 @@ def put(
     """
     from moto.s3.models import s3_backends
 
-    may_put(writer, bucket_name, key)
+    by_acl = may_put(writer, bucket_name, key)
     bucket: Any = s3_state.find(bucket_name)
     backend = s3_backends[bucket.account_id][bucket.partition]
     stored = backend.put_object(bucket_name, key, body)
@@ -47,11 +47,10 @@ def put(
     acl = "bucket-owner-full-control" if s3_state.ownership(bucket) == s3_state.PREFERRED else "private"
     s3_versions.lock(bucket, stored, {})
     s3_versions.own(bucket, stored, writer, {"ACL": acl})
-    _record(writer, bucket, key, acl, len(body), at)
+    _record(writer, bucket, key, acl, len(body), at, by_acl)
 
 
-def _record(writer: Caller, bucket: Any, key: str, acl: str, size: int, at: datetime) -> None:
-    by_acl = s3_state.acls_count(bucket) and s3_state.policy(bucket) is None and writer.account is None
+def _record(writer: Caller, bucket: Any, key: str, acl: str, size: int, at: datetime, by_acl: bool) -> None:
     trail.record_service(
         "s3.amazonaws.com",
         "PutObject",

@@ -201,7 +201,7 @@ def _still_there(caller: Caller) -> None:
         raise AwsError("AccessDenied", f"{caller.arn} does not exist any more", 403)
 
 
-ACCESS_OF_STORES: list[Callable[[Task], None]] = [
+ACCESS_OF_STORES: list[Callable[[Task], object]] = [
     lambda task: s3_service_writes.may_put(task.writer, task.bucket, task.key),
 ]
 """What has to hold as long as a store runs; lab/vm_export_checks.py adds the snapshots."""

@@ -492,3 +492,27 @@ def test_a_refusal_says_who_may_not_do_what(root, s3):
     error = refused.value.response["Error"]
     assert error["Code"] == "AccessDenied"
     assert f"user/alice is not authorized to perform: s3:GetObject on resource: \"{BOTH[0]}/{KEY}\"".replace('"', "") in error["Message"].replace('"', "")  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["a b+c/d&e=f", "ü%25/€ ?x#y", "tab\tand'quote", "vm//double"])
+def test_keys_may_hold_any_character(s3, key):
+    asked = {"Bucket": BUCKET, "Key": key}
+    s3.put_object(**asked, Body=b"x")
+    s3.copy_object(Bucket=BUCKET, Key=f"{key}-2", CopySource=asked)
+    assert s3.get_object(Bucket=BUCKET, Key=f"{key}-2")["Body"].read() == b"x"
+    assert {o["Key"] for o in s3.list_objects_v2(Bucket=BUCKET)["Contents"]} == {KEY, key, f"{key}-2"}
+    s3.delete_object(**asked)
+    assert code_of(s3.get_object, **asked) == "NoSuchKey"
+
+
+def test_the_accounts_public_access_block_stands_over_every_bucket(root, lab, s3):
+    control = root.client("s3control")
+    control.meta.events.register(
+        "before-sign.s3-control",
+        lambda request, **_: setattr(request, "url", request.url.replace(f"//{PRODUCTION}.", "//")),
+    )
+    s3.delete_public_access_block(Bucket=BUCKET)
+    control.put_public_access_block(AccountId=PRODUCTION, PublicAccessBlockConfiguration={"BlockPublicPolicy": True})
+    assert code_of(s3.put_bucket_policy, Bucket=BUCKET, Policy=TestPublicAccess.PUBLIC) == "AccessDenied"
+    control.delete_public_access_block(AccountId=PRODUCTION)
+    assert code_of(s3.put_bucket_policy, Bucket=BUCKET, Policy=TestPublicAccess.PUBLIC) == "ok"

@@ -62,6 +62,8 @@ class TestProductionExport:
             ("203.0.113.9", FOREIGN, True)
         ]
         assert taken[0]["additionalEventData"]["bytesTransferredOut"] > 200_000
+        (written,) = [e for e in lab.events() if e["eventName"] == "PutObject"]
+        assert written["additionalEventData"]["aclRequired"] == "Yes"
 
     def test_one_export_is_finished_and_one_still_runs(self, lab, play):
         facts = play("production-export").facts
