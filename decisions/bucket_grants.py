@@ -163,10 +163,12 @@ def _is_for_everybody(statement: dict[str, Any]) -> bool:
 
 def _tests(statement: dict[str, Any]) -> list[tuple[str, str, tuple[str, ...]]]:
     """Operator, key and values of every test in the condition."""
-    block = cast("dict[str, Any]", statement.get("Condition") or {})
+    block = statement.get("Condition")
+    if not isinstance(block, dict):
+        return []
     return [
         (operator, key, wanted_values(wanted))
-        for operator, tests in block.items()
+        for operator, tests in cast("dict[str, Any]", block).items()
         if isinstance(tests, dict)
         for key, wanted in cast("dict[str, Any]", tests).items()
     ]
