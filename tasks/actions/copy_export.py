@@ -47,7 +47,7 @@ class CopyExport(Action):
         "s3:ListBucketMultipartUploads",
         "s3:AbortMultipartUpload",
     )
-    other_tiers = {"read": ("s3:ListBucketVersions",)}  # noqa: RUF012
+    other_tiers = {"read": ("s3:ListBucketVersions",)}
 
     def plan(self, findings: Findings, organization: Organization, now: datetime) -> tuple[PlannedAction, ...]:
         planned: list[PlannedAction] = []

@@ -48,7 +48,7 @@ class DeleteExport(Action):
         "s3:DeleteObject",
         "s3:DeleteObjectVersion",
     )
-    other_tiers = {"forensics": ("s3:GetObjectVersion", "s3:GetObjectRetention")}  # noqa: RUF012
+    other_tiers = {"forensics": ("s3:GetObjectVersion", "s3:GetObjectRetention")}
 
     def plan(self, findings: Findings, organization: Organization, now: datetime) -> tuple[PlannedAction, ...]:
         planned: list[PlannedAction | None] = []

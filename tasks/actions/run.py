@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from botocore.exceptions import BotoCoreError, ClientError
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from settings.organization import organization
 
 from decisions.approval import ApprovedPlan, NotApproved, Proposal, approve, in_force, proposal_of
 from decisions.evidence import Frozen
@@ -22,6 +21,7 @@ from decisions.ledger import LedgerEntry
 from decisions.plan import Plan, PlannedAction
 from decisions.receipt import Receipt, Verification
 from records import ledger
+from settings.organization import organization
 from tasks import sts
 from tasks.actions.base import Action, ActionRefused, Clients
 from tasks.actions.registry import actions
@@ -144,11 +144,11 @@ def _precondition_changed(aws: Clients, planned: PlannedAction) -> str | None:
 async def _run_one(approved: ApprovedPlan, planned: PlannedAction) -> str | None:
     """Why the action is not in force (for a release: not taken back), or None."""
     action = actions()[planned.kind]
-    options = {"task_run_name": planned.id, "tags": [f"step:{action.step}"]}
+    tags = [f"step:{action.step}"]
     if approved.plan.gate == "release":
-        verification = await revert_action.with_options(**options)(approved, planned)
+        verification = await revert_action.with_options(task_run_name=planned.id, tags=tags)(approved, planned)
         return None if verification.verified else "; ".join(verification.probes)
-    receipt_or_why = await apply_action.with_options(**options)(approved, planned)
+    receipt_or_why = await apply_action.with_options(task_run_name=planned.id, tags=tags)(approved, planned)
     if isinstance(receipt_or_why, str):
         return receipt_or_why
     if not receipt_or_why.verification.verified:

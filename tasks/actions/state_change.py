@@ -42,17 +42,19 @@ class StateChange(Action):
         return one == other
 
     def relevant(self, action: PlannedAction, state: State) -> Any:
-        """The two states that the plan lies between, and each part that is neither: that somebody else changed.
+        """The two states that the plan lies between, and each of its parts that is neither: somebody changed it.
 
         A part that is as wanted already has not spoilt the plan. Seen from the way back it is the same value.
         """
-        ends = [{part: self.own(part, end.get(part)) for part in state} for end in (action.before, action.after)]
+        ends = [
+            {part: self.own(part, end.get(part)) for part in action.before} for end in (action.before, action.after)
+        ]
         wanted = self.wanted(action, state)
         changed = {
-            part: self.own(part, value)
-            for part, value in state.items()
-            if self.own(part, value) not in [end[part] for end in ends]
-            and not self.same({part: value}, {part: wanted[part]})
+            part: self.own(part, state[part])
+            for part in action.before
+            if self.own(part, state[part]) not in [end[part] for end in ends]
+            and not self.same({part: state[part]}, {part: wanted[part]})
         }
         return {"between": sorted(ends, key=canonical_sha256), "changed": changed}
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from decisions.ledger import canonical_sha256
-from tests.actions import bucket_scenarios, identity_scenarios, recovery_scenarios
+from tests.actions import bucket_scenarios, eradication_scenarios, identity_scenarios, recovery_scenarios
 from tests.actions.given import receipt
 from tests.actions.scenario import Scenario
 
 pytestmark = pytest.mark.lab
 
-SCENARIOS = [*identity_scenarios.ALL, *bucket_scenarios.ALL, *recovery_scenarios.ALL]
+SCENARIOS = [*identity_scenarios.ALL, *bucket_scenarios.ALL, *eradication_scenarios.ALL, *recovery_scenarios.ALL]
 
 
 @pytest.fixture(params=SCENARIOS, ids=lambda build: build.__name__)
