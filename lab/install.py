@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Callable
@@ -35,8 +34,6 @@ def install() -> None:
         _check_version()
         _keep_lab_time()
         for name in MODULES:
-            if importlib.util.find_spec(name) is None:
-                continue
             importlib.import_module(name).install()
         _installed = True
 
