@@ -42,11 +42,10 @@ def demo(
 
     Example: vmexport demo --story production-export --answer approve
     """
-    from lab.story import stories
-
     from cli.console import UsageProblem, say
     from cli.incident import Incident
     from cli.processes import NotReady
+    from lab.story import stories
 
     if story not in stories():
         raise UsageProblem(f"there is no story {story!r}. Stories: {', '.join(stories())}.")

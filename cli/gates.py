@@ -99,12 +99,11 @@ def decline(gate: Gate, as_: As, reason: Reason = "", code: Code = None) -> None
 
 
 def _answer(name: str, who: str, decision: str, leave_out: list[str], reason: str, code: str | None) -> None:
-    from decisions.report import plan_for_terminal
-
     from cli.console import UsageProblem, say
     from cli.orchestration import NotTaken, resume
     from cli.processes import NotReady, wait_until
     from decisions.approval import proposal_of
+    from decisions.report import plan_for_terminal
     from records import ledger
 
     gate = find_gate(name)

@@ -19,11 +19,11 @@ from typing import Any, Self
 
 import httpx
 import pyotp
-from lab.story import Detonation, detonate, load
 
 from cli import services as local
 from cli.orchestration import resume, state_of
 from cli.processes import NotReady, Part, free_port, wait_until
+from lab.story import Detonation, detonate, load
 from settings.home import home as home_settings
 
 APPROVERS = ("alice@example.com", "bob@example.com")
@@ -118,12 +118,16 @@ class Incident:
 
     def open_case(self, name: str) -> tuple[str, str]:
         """Detonate a story and post its alerts; the case and its run."""
+        case = self.post(self.detonate(name))
+        self.say(f"alert posted; case {case}")
+        return case, self.wait_for_run(case)
+
+    def detonate(self, name: str) -> Detonation:
+        """Play the attacker's part of a story in the lab."""
         story = load(name)
         self.say(f"story {name}: {story.sentence}")
         self.detonation = detonate(story, self.endpoint, self.home / "lab")
-        case = self.post(self.detonation)
-        self.say(f"alert posted; case {case}")
-        return case, self.wait_for_run(case)
+        return self.detonation
 
     def post(self, detonation: Detonation) -> str:
         """Hand the story's alerts to the receiver as Kibana would; the case they opened."""
@@ -201,7 +205,6 @@ class Incident:
     def summary(self, case_id: str, story: str, run: str) -> dict[str, Any]:
         """What `vmexport demo --json` prints."""
         from decisions.case import fold
-
         from records import ledger
 
         entries = ledger.entries(case_id)

@@ -10,8 +10,8 @@ from pydantic import AwareDatetime
 from decisions.activity import LogAnswer
 from decisions.actor import Actor
 from decisions.evidence import Frozen, Known, Unknown
-from decisions.exposure import ObjectRead
 from decisions.export import ExportEvent, ExportTask
+from decisions.exposure import ObjectRead
 from decisions.organization import Account
 from decisions.receipt import Receipt
 from decisions.resources import BucketState, Instance, ObjectVersion, PrincipalState, ServiceControlPolicies

@@ -52,7 +52,12 @@ class Organization(Frozen):
     """CIDRs of offices, NAT and VPN: a read from elsewhere counts as outside."""
     break_glass: tuple[str, ...] = ()
     """Principal ARNs that no action may ever touch."""
-    responder_roles: tuple[str, ...] = ("vmexport-read", "vmexport-respond", "vmexport-destructive", "vmexport-forensics")
+    responder_roles: tuple[str, ...] = (
+        "vmexport-read",
+        "vmexport-respond",
+        "vmexport-destructive",
+        "vmexport-forensics",
+    )
     forensics_role: str = "vmexport-forensics"
     """Which of them copies evidence: the role of that name in the forensics account may read a locked bucket."""
     sensitive_tag_keys: tuple[str, ...] = ("DataClassification", "data-classification", "DataClass")

@@ -1,6 +1,6 @@
 """Puts this repository's work pool, deployments and automations on a Prefect server; applying twice changes nothing.
 
-    python -m deployments.bootstrap
+python -m deployments.bootstrap
 """
 
 from __future__ import annotations

@@ -13,20 +13,20 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Literal
 
-from decisions.report import gate_description
 from prefect import task
 from prefect.context import TaskRunContext
 from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
 from prefect.runtime import flow_run
 from pydantic import Field
-from settings.organization import organization
 
 from decisions.approval import Approval, ApprovedPlan, approve, in_force, proposal_of, refuse_answer
 from decisions.evidence import Frozen
 from decisions.plan import Plan
+from decisions.report import gate_description
 from flows.results import RESULTS
 from records import approvers, ledger
+from settings.organization import organization
 
 
 class Answer(RunInput):

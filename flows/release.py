@@ -10,8 +10,6 @@ import asyncio
 from functools import partial
 
 from prefect import flow
-from settings.organization import organization
-from tasks.artifacts import publish_plan
 
 from decisions.approval import Proposal, proposal_of
 from decisions.ledger import LedgerEntry, canonical_sha256
@@ -21,8 +19,10 @@ from flows.agreement import agree_and_carry_out
 from flows.gates import Declined
 from flows.results import RESULTS
 from records import ledger
+from settings.organization import organization
 from tasks.actions.registry import actions
 from tasks.actions.run import CarriedOut, Stale, carry_out, receipts_in_force
+from tasks.artifacts import publish_plan
 
 
 @flow(name="vm-export-release", flow_run_name="release {case_id}", persist_result=True, result_serializer=RESULTS)

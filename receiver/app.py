@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from records.database import engine
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import runs
 from receiver.authentication import HEADER, holds_secret
 from receiver.inbox import TakenIn, take_in
+from records.database import engine
 from settings.receiver import receiver as settings
 
 log = logging.getLogger("vmexport.receiver")

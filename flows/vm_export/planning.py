@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
-from decisions.actor import persons
 from prefect import flow
-from settings.organization import organization
-from tasks.artifacts import publish_plan
 
+from decisions.actor import persons
 from decisions.approval import Proposal
 from decisions.findings import Findings
 from decisions.plan import Plan, make_plan
 from flows.results import RESULTS
 from flows.vm_export.investigation import look
 from records import ledger
+from settings.organization import organization
 from tasks.actions.registry import actions
 from tasks.actions.run import receipts_in_force
+from tasks.artifacts import publish_plan
 
 
 @flow(name="plan", flow_run_name="{gate} plan {number}", persist_result=True, result_serializer=RESULTS)

@@ -7,9 +7,9 @@ import json
 
 import pytest
 from fastapi.testclient import TestClient
-from records.database import engine
 
 from records import inbox, ledger
+from records.database import engine
 from settings.receiver import receiver as settings
 from tests.records_of import cloudtrail_record
 

@@ -1,0 +1,76 @@
+"""`make bench`: how long from a posted alert to the case card, as a ratio to an empty flow started the same way, in one run.
+
+Both are started by the same worker on the same server in turn, so load on the machine hits both alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.deployments.runner import RunnerDeployment
+
+from cli.incident import Incident
+from cli.processes import wait_until
+
+ROUNDS = 5
+
+
+@flow(name="empty")
+async def empty() -> None:
+    """Does nothing: what starting a run costs by itself."""
+
+
+async def deploy_empty() -> None:
+    """Put the empty flow on the pool of the responders."""
+    deployment = await RunnerDeployment.afrom_entrypoint("tests.bench.empty", name="bench", work_pool_name="vm-export")
+    await deployment.apply()
+
+
+async def start_empty() -> str:
+    """Start one empty run; its id."""
+    async with get_client() as client:
+        target = await client.read_deployment_by_name("empty/bench")
+        return str((await client.create_flow_run_from_deployment(target.id)).id)
+
+
+def seconds_of_empty() -> float:
+    """From creating the run until it is completed."""
+    from cli.orchestration import state_of
+
+    begun = time.monotonic()
+    run = asyncio.run(start_empty())
+    wait_until(lambda: state_of(run) == "Completed", 120, "the empty run did not end")
+    return time.monotonic() - begun
+
+
+def seconds_to_card(incident: Incident) -> float:
+    """From posting the alert until the assessment is in the ledger."""
+    from records import ledger
+
+    detonation = incident.detonate("denied-attempt")
+    begun = time.monotonic()
+    case = incident.post(detonation)
+    wait_until(lambda: bool(ledger.entries(case, "assessed")), 120, "no case card")
+    return time.monotonic() - begun
+
+
+def main() -> None:
+    """Print both medians and their ratio."""
+    with tempfile.TemporaryDirectory() as folder, Incident(Path(folder) / "bench", lambda _: None) as incident:
+        asyncio.run(deploy_empty())
+        seconds_of_empty(), seconds_to_card(incident)  # both warm
+        pairs = [(seconds_of_empty(), seconds_to_card(incident)) for _ in range(ROUNDS)]
+    bare, card = (statistics.median(side) for side in zip(*pairs, strict=True))
+    print(f"empty flow   {bare:6.2f} s   median of {ROUNDS}")
+    print(f"alert->card  {card:6.2f} s   median of {ROUNDS}, interleaved")
+    print(f"ratio        {card / bare:6.2f}     (aim <= 3)")
+
+
+if __name__ == "__main__":
+    main()
