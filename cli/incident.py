@@ -24,6 +24,7 @@ from cli import services as local
 from cli.orchestration import resume, state_of
 from cli.processes import NotReady, Part, free_port, wait_until
 from lab.story import Detonation, detonate, load
+from records import embedded
 from settings.home import home as home_settings
 
 APPROVERS = ("alice@example.com", "bob@example.com")
@@ -45,9 +46,7 @@ class Incident:
 
     def __enter__(self) -> Self:
         self.home = self.home or home_settings().home / "demo"
-        if self.home.exists():
-            shutil.rmtree(self.home)
-        self.home.mkdir(parents=True)
+        self._make_home(self.home)
         try:
             self._start_lab()
             self.services = local.start(self.home, self.say, self._environment())
@@ -63,6 +62,17 @@ class Incident:
     ) -> None:
         self.services.stop()
         self.lab.stop()
+
+    @staticmethod
+    def _make_home(home: Path) -> None:
+        """An empty folder; what an earlier demo left in it is removed, and nobody else's."""
+        mark = home / ".vmexport-demo"
+        if home.exists() and any(home.iterdir()) and not mark.exists():
+            raise NotReady(f"{home} is not empty and not a demo's: name a new folder with --home")
+        embedded.remove(home / "postgres")
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        mark.touch()
 
     def _start_lab(self) -> None:
         self.say("lab: five AWS accounts on this machine …")

@@ -41,9 +41,11 @@ def ingest(
     Example: vmexport ingest alert.json
     """
     from cli.console import FindingExit, say
-    from receiver.inbox import take_in
+    from receiver.inbox import work
+    from records import inbox
 
-    taken = take_in(read_input(file), "cli", None)
+    body = read_input(file)
+    taken = work(inbox.receive(body, "cli", None).id, body)
     if as_json:
         typer.echo(json.dumps({"cases": taken.cases, "inbox": taken.inbox_id, "problems": taken.problems}))
     for problem in taken.problems:

@@ -95,6 +95,11 @@ def proposal_of(entries: Sequence[LedgerEntry], plan_hash: str) -> Proposal:
     )
 
 
+def next_round(entries: Sequence[LedgerEntry], gate: str) -> int:
+    """The number of the next plan of this gate: no earlier answer can count for it."""
+    return 1 + sum(1 for e in entries if e.kind == "plan-proposed" and e.data["plan"]["gate"] == gate)
+
+
 class NotApproved(Frozen):
     """Why a plan may not be carried out (yet)."""
 

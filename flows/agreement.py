@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from itertools import count
 
 from decisions.plan import Plan
 from flows import gates
 from tasks.actions.run import CarriedOut, Stale
 
-Propose = Callable[[int], Awaitable[Plan]]
+Propose = Callable[[], Awaitable[Plan]]
 Phase = Callable[[str, str], Awaitable[CarriedOut | Stale]]
 
 
@@ -17,18 +16,17 @@ async def agree_and_carry_out(propose: Propose, phase: Phase) -> CarriedOut | ga
     """Run `phase` with what people agreed to; None when there is nothing to do, Declined when somebody said no.
 
     Called from a parent flow only. Every branch depends on persisted results: a resumed run takes the same way.
-    A stale plan, or one of whose actions some failed, is made again and asked about again.
+    A stale plan is made again and asked about again; so is one of whose actions some failed, where people answer.
     """
     changed: tuple[str, ...] = ()
-    for number in count(1):
-        plan = await propose(number)
+    while True:
+        plan = await propose()
         if not plan.actions:
             return None
         answer = await gates.ask(plan, changed)
         if isinstance(answer, gates.Declined):
             return answer
         outcome = await phase(plan.case_id, plan.hash)
-        if isinstance(outcome, CarriedOut) and not outcome.failed:
-            return outcome
+        if isinstance(outcome, CarriedOut) and (not outcome.failed or not answer.approvers):
+            return outcome  # what policy agreed to and failed is not tried for ever: nobody would be asked
         changed = outcome.changed if isinstance(outcome, Stale) else outcome.failed
-    raise AssertionError("unreachable: count() does not end")

@@ -23,7 +23,7 @@ from pydantic import Field
 from decisions.approval import Approval, ApprovedPlan, approve, in_force, proposal_of, refuse_answer
 from decisions.evidence import Frozen
 from decisions.plan import Plan
-from decisions.report import gate_description
+from decisions.report import case_in_brief, gate_description
 from flows.results import RESULTS
 from records import approvers, ledger
 from settings.organization import organization
@@ -64,10 +64,10 @@ class Declined(Frozen):
 
 
 class Waiting(Frozen):
-    """Not decided yet, and what the next asking has to say first."""
+    """Not decided yet."""
 
-    need: int
-    problem: str | None = None
+    page: str
+    """What the form says, in Markdown."""
 
 
 def _by_question(context: TaskRunContext, parameters: dict[str, Any]) -> str:
@@ -85,14 +85,11 @@ async def ask(plan: Plan, changed: tuple[str, ...] = ()) -> Agreed | Declined:
     problem: str | None = None
     for n in count(1):
         asked = f"{run_id}:{plan.gate}:{plan.hash[:12]}:r{attempt}-{n}"
-        said = await look_for_answer(plan, asked, problem)
+        said = await look_for_answer(plan, asked, problem, changed)
         if not isinstance(said, Waiting):
             return said
-        form = Answer.with_initial_data(
-            description=gate_description(plan, needed=said.need, problem=problem or said.problem, changed=changed)
-        )
         answer = await suspend_flow_run(
-            wait_for_input=form,
+            wait_for_input=Answer.with_initial_data(description=said.page),
             key=f"{plan.gate}-{plan.hash[:12]}-r{attempt}-{n}",
             timeout=int(organization().approvals.gate_timeout.total_seconds()),
         )
@@ -101,12 +98,16 @@ async def ask(plan: Plan, changed: tuple[str, ...] = ()) -> Agreed | Declined:
 
 
 @task(name="look for approval", persist_result=True, result_serializer=RESULTS, cache_key_fn=_by_question)
-async def look_for_answer(plan: Plan, asked: str, problem: str | None) -> Agreed | Declined | Waiting:
+async def look_for_answer(
+    plan: Plan, asked: str, problem: str | None, changed: tuple[str, ...]
+) -> Agreed | Declined | Waiting:
     """Whether the ledger already holds enough valid approvals of exactly this plan, or a decline; else note the question."""
-    return await asyncio.to_thread(_look_for_answer, plan, asked, problem)
+    return await asyncio.to_thread(_look_for_answer, plan, asked, problem, changed)
 
 
-def _look_for_answer(plan: Plan, asked: str, problem: str | None) -> Agreed | Declined | Waiting:
+def _look_for_answer(
+    plan: Plan, asked: str, problem: str | None, changed: tuple[str, ...] = ()
+) -> Agreed | Declined | Waiting:
     now, ours = datetime.now(UTC), organization()
     entries = ledger.entries(plan.case_id)
     given = in_force(entries, plan)
@@ -131,9 +132,11 @@ def _look_for_answer(plan: Plan, asked: str, problem: str | None) -> Agreed | De
         "problem": problem,
     }
     ledger.append(plan.case_id, "gate-asked", "flow", question, key=f"asked:{asked}")
-    return Waiting(
-        need=verdict.need, problem=f"{verdict.why}: a second, different person must agree." if verdict.have else None
+    second = f"{verdict.why}: a second, different person must agree." if verdict.have else None
+    page = gate_description(
+        plan, needed=verdict.need, about=case_in_brief(entries), problem=problem or second, changed=changed
     )
+    return Waiting(page=page)
 
 
 def _grant_by_policy(plan: Plan, now: datetime) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 
 from prefect import flow
 
-from decisions.approval import Proposal, proposal_of
+from decisions.approval import Proposal, next_round, proposal_of
 from decisions.ledger import LedgerEntry, canonical_sha256
 from decisions.plan import ActionClass, Plan, PlannedAction, Precondition, make_plan
 from decisions.receipt import Receipt
@@ -32,9 +32,9 @@ async def release(case_id: str, requested_by: str, reason: str) -> CarriedOut | 
 
 
 @flow(name="plan release", persist_result=True, result_serializer=RESULTS)
-async def propose_release(case_id: str, requested_by: str, reason: str, number: int) -> Plan:
+async def propose_release(case_id: str, requested_by: str, reason: str) -> Plan:
     """The plan that puts back what was in force before the case."""
-    plan = await asyncio.to_thread(record_release, case_id, requested_by, reason, number)
+    plan = await asyncio.to_thread(record_release, case_id, requested_by, reason)
     await publish_plan(plan)
     return plan
 
@@ -45,12 +45,13 @@ async def take_back(case_id: str, plan_hash: str) -> CarriedOut | Stale:
     return await carry_out(case_id, plan_hash)
 
 
-def record_release(case_id: str, requested_by: str, reason: str, number: int) -> Plan:
+def record_release(case_id: str, requested_by: str, reason: str) -> Plan:
     """Turn the receipts in force into a plan of their reverts, and keep it in the ledger."""
     entries = ledger.entries(case_id)
-    earlier = sum(1 for e in entries if e.kind == "plan-proposed" and e.data["plan"]["gate"] == "release")
     back = [_reverse(entries, r, reason) for r in reversed(receipts_in_force(entries)) if r.changed]
-    plan = make_plan(case_id, "release", [a for a in back if a is not None], organization(), round=earlier + number)
+    plan = make_plan(
+        case_id, "release", [a for a in back if a is not None], organization(), round=next_round(entries, "release")
+    )
     suspects = tuple({s for e in entries if e.kind == "plan-proposed" for s in e.data["suspects"]})
     proposal = Proposal(plan=plan, suspects=suspects, requested_by=requested_by.strip().lower())
     ledger.append(

@@ -15,8 +15,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import runs
 from receiver.authentication import HEADER, holds_secret
-from receiver.inbox import TakenIn, take_in
+from receiver.inbox import TakenIn, catch_up, work
+from records import inbox
 from records.database import engine
+from settings.organization import OrganizationUnusable
 from settings.receiver import receiver as settings
 
 log = logging.getLogger("vmexport.receiver")
@@ -39,9 +41,9 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def start_missing_runs(wake: asyncio.Event) -> None:
-    """Start a run for every case that has none, whenever woken and every few seconds."""
+    """Assign bodies that still wait, and start a run for every case that has none; when woken and every few seconds."""
     while True:
-        for case in await asyncio.to_thread(_missing):
+        for case in await asyncio.to_thread(_waiting):
             try:
                 await runs.start_run(case, settings().deployment)
             except Exception as error:  # noqa: BLE001 - Prefect away or deployment missing: the case is tried again below
@@ -51,12 +53,15 @@ async def start_missing_runs(wake: asyncio.Event) -> None:
             await asyncio.wait_for(wake.wait(), CATCH_UP_SECONDS)
 
 
-def _missing() -> tuple[str, ...]:
+def _waiting() -> tuple[str, ...]:
     try:
+        catch_up()
         return runs.missing_runs()
     except SQLAlchemyError as error:
         log.warning("the case store does not answer: %s", type(error).__name__)
-        return ()
+    except OrganizationUnusable as error:
+        log.error("alerts wait in the inbox: %s", error)
+    return ()
 
 
 app = FastAPI(title="vmexport receiver", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -73,10 +78,15 @@ async def take_alert(request: Request) -> JSONResponse:
         limit = settings().body_limit_bytes
         return JSONResponse({"error": f"the body is larger than {limit} bytes; send fewer alerts at a time"}, 413)
     try:
-        taken = await asyncio.to_thread(take_in, body, "elastic", request.headers.get("content-type"))
+        item = await asyncio.to_thread(inbox.receive, body, "elastic", request.headers.get("content-type"))
     except SQLAlchemyError as error:
         log.error("the inbox cannot be written: %s", type(error).__name__)
         return JSONResponse({"error": "the inbox cannot be written now; send it again"}, 503, {"Retry-After": "5"})
+    try:
+        taken = await asyncio.to_thread(work, item.id, body)
+    except (SQLAlchemyError, OrganizationUnusable) as error:
+        log.error("body %s waits in the inbox: %s", item.id, type(error).__name__)
+        return JSONResponse({"case": None, "inbox": item.id, "pending": True}, 202)
     request.app.state.wake.set()
     return JSONResponse(answer(taken), 202)
 

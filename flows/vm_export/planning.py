@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from prefect import flow
 
 from decisions.actor import persons
-from decisions.approval import Proposal
+from decisions.approval import Proposal, next_round
 from decisions.findings import Findings
 from decisions.plan import Plan, make_plan
 from flows.results import RESULTS
@@ -20,24 +20,25 @@ from tasks.actions.run import receipts_in_force
 from tasks.artifacts import publish_plan
 
 
-@flow(name="plan", flow_run_name="{gate} plan {number}", persist_result=True, result_serializer=RESULTS)
-async def propose(case_id: str, gate: str, number: int) -> Plan:
+@flow(name="plan", flow_run_name="{gate} plan", persist_result=True, result_serializer=RESULTS)
+async def propose(case_id: str, gate: str) -> Plan:
     """The plan for one gate."""
     findings = await look(case_id)
-    plan = await asyncio.to_thread(record_proposal, findings, gate, number)
+    plan = await asyncio.to_thread(record_proposal, findings, gate)
     await publish_plan(plan)
     return plan
 
 
-def record_proposal(findings: Findings, gate: str, number: int) -> Plan:
+def record_proposal(findings: Findings, gate: str) -> Plan:
     """Let every action of the gate propose itself, check the invariants, and keep the plan in the ledger."""
     case_id, now, ours = findings.case_id, datetime.now(UTC), organization()
-    done = receipts_in_force(ledger.entries(case_id))
+    entries = ledger.entries(case_id)
+    done = receipts_in_force(entries)
     known = findings.model_copy(update={"receipts": done})
     mine = sorted((a for a in actions().values() if a.gate == gate), key=lambda a: (a.order, a.kind))
     proposed = [planned for action in mine for planned in action.plan(known, ours, now)]
     verified = frozenset(r.action_id for r in done if r.verification.verified)
-    plan = make_plan(case_id, gate, proposed, ours, verified, number)
+    plan = make_plan(case_id, gate, proposed, ours, verified, next_round(entries, gate))
     proposal = Proposal(
         plan=plan,
         suspects=persons(findings),

@@ -20,12 +20,18 @@ from flows.vm_export.triage import triage
 
 @flow(name="vm-export", flow_run_name="{case_id}", persist_result=True, result_serializer=RESULTS)
 async def vm_export(case_id: str) -> Closure:
-    """Respond to one case. Gates suspend the run; a resumed run reads finished phases back."""
-    await triage(case_id)
-    findings = await investigate(case_id)
-    if findings.verdict is not Verdict.EXPECTED:
-        await agree_and_carry_out(partial(propose, case_id, "containment"), contain)
-        await agree_and_carry_out(partial(propose, case_id, "destruction"), destroy)
-        await agree_and_carry_out(partial(propose, case_id, "eradication"), eradicate)
-        await agree_and_carry_out(partial(propose, case_id, "recovery"), recover)
-    return await post_incident(case_id)
+    """Respond to one case. Gates suspend the run; a resumed run reads finished phases back.
+
+    Exports that join too late to be dealt with are responded to in another round before the case is closed.
+    """
+    while True:
+        await triage(case_id)
+        findings = await investigate(case_id)
+        if findings.verdict is not Verdict.EXPECTED:
+            await agree_and_carry_out(partial(propose, case_id, "containment"), contain)
+            await agree_and_carry_out(partial(propose, case_id, "destruction"), destroy)
+            await agree_and_carry_out(partial(propose, case_id, "eradication"), eradicate)
+            await agree_and_carry_out(partial(propose, case_id, "recovery"), recover)
+        closure = await post_incident(case_id)
+        if closure.closed:
+            return closure

@@ -25,6 +25,7 @@ from settings.organization import organization
 from tasks import sts
 from tasks.actions.base import Action, ActionRefused, Clients
 from tasks.actions.registry import actions
+from tasks.artifacts import publish_receipts
 
 FAILURES = (ClientError, BotoCoreError, ActionRefused)
 """What AWS or an action may answer instead of doing it; anything else is a defect of ours and ends the run."""
@@ -82,7 +83,9 @@ async def carry_out(case_id: str, plan_hash: str) -> CarriedOut | Stale:
         "failed": list(failed.values()),
     }
     finished = ledger.append(plan.case_id, "plan-carried-out", "flow", said, key=f"carried-out:{plan.hash}")
-    return _carried_out(plan, finished, ledger.entries(plan.case_id))
+    outcome = _carried_out(plan, finished, ledger.entries(plan.case_id))
+    await publish_receipts(case_id, plan.gate, outcome.receipts, outcome.failed)
+    return outcome
 
 
 def _stale(plan: Plan, changed: tuple[str, ...]) -> Stale:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from records import ledger
+from tests.e2e import outages
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def test_the_report_stands_alone_and_the_case_can_be_proved(contained, tmp_path)
 
 def test_each_write_of_an_action_happened_exactly_once(contained, incident):
     summary, _ = contained
-    writes = incident.writes_by_responder(summary["case"])
+    writes = outages.writes_by_responder(incident, summary["case"])
     doubled = {w: n for w, n in writes.items() if n > 1}
     assert writes
     assert doubled == {}

@@ -99,7 +99,7 @@ def test_a_deletion_needs_a_second_different_person(asked):
     assert asked.answer(plan) is None
     waiting = asked.look(plan)
     assert isinstance(waiting, gates.Waiting)
-    assert "second" in (waiting.problem or "")
+    assert "second" in waiting.page
     assert "already answered" in (asked.answer(plan, step=1) or "")
     assert asked.answer(plan, "bob@example.com") is None
     assert isinstance(asked.look(plan), gates.Agreed)

@@ -8,6 +8,7 @@ import json
 import pytest
 from fastapi.testclient import TestClient
 
+from receiver.inbox import catch_up
 from records import inbox, ledger
 from records.database import engine
 from settings.receiver import receiver as settings
@@ -91,11 +92,45 @@ def test_a_gzip_body_is_read_and_a_false_one_quarantined(door):
     assert post(door, b"not gzip", **{"Content-Encoding": "gzip"}).json()["quarantined"] is True
 
 
-def test_a_hundred_exports_by_one_key_are_one_case(door):
+def test_a_hundred_exports_by_one_key_are_one_case(door, monkeypatch):
+    monkeypatch.setenv("VMEXPORT_RECEIVER_BODY_LIMIT_BYTES", "10000000")
+    settings.cache_clear()
     records = [cloudtrail_record(event_id=f"event-{n}", task=f"export-i-{n:017x}") for n in range(100)]
     said = post(door, {"Records": records}).json()
     assert "cases" not in said
     assert len(ledger.entries(said["case"], "alert-joined")) == 100
+
+
+def test_fifty_megabytes_are_refused_with_a_sentence_by_the_limit_that_is_set_by_default(door, monkeypatch):
+    monkeypatch.delenv("VMEXPORT_RECEIVER_BODY_LIMIT_BYTES")
+    settings.cache_clear()
+    said = post(door, b"x" * 50 * 1024 * 1024)
+    assert said.status_code == 413
+    assert "send fewer alerts" in said.json()["error"]
+    assert inbox.quarantined() == ()
+
+
+def test_a_body_that_also_holds_something_else_opens_its_case_and_the_rest_is_told(door):
+    said = post(door, [cloudtrail_record(), {"text": "no alert in here"}]).json()
+    assert said["case"]
+    assert said["problems"]
+    assert [q.why for q in inbox.quarantined()] == ["; ".join(said["problems"])]
+
+
+def test_without_a_usable_organization_an_alert_waits_in_the_inbox_until_there_is_one(door, monkeypatch, tmp_path):
+    from settings import organization as ours
+
+    monkeypatch.setenv("VMEXPORT_ORGANIZATION", str(tmp_path / "none.toml"))
+    ours.organization.cache_clear()
+    said = post(door, cloudtrail_record())
+    assert (said.status_code, said.json()["pending"]) == (202, True)
+    with pytest.raises(ours.OrganizationUnusable):
+        catch_up()
+
+    monkeypatch.setenv("VMEXPORT_ORGANIZATION", str(ours.EXAMPLE))
+    (case,) = catch_up()
+    assert len(ledger.entries(case, "alert-joined")) == 1
+    assert inbox.pending() == ()
 
 
 def test_when_the_inbox_cannot_be_written_the_sender_is_told_to_send_again(door, monkeypatch):
