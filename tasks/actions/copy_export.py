@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from decisions.evidence import Unknown, utc
 from decisions.findings import Findings
 from decisions.organization import Organization
-from decisions.plan import ActionClass, PlannedAction
+from decisions.plan import COPY_KIND, ActionClass, PlannedAction
 from decisions.receipt import Receipt, Verification
 from decisions.resources import BucketState, ObjectVersion
 from tasks.actions.base import Action, ActionRefused, Applied, Clients, State
-from tasks.actions.evidence_copy import COPY_KIND, copied, custody, destination_key, find_copy, proof, source_name
+from tasks.actions.evidence_copy import copied, custody, destination_key, find_copy, proof, source_name
 from tasks.actions.lock_export import LockExport
 from tasks.actions.object_copy import Destination, Source, abort_left_over, copy_in_parts, copy_whole, sha256_of
 from tasks.actions.object_versions import etag_of, versions_of

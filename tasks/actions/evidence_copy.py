@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from decisions.evidence import utc
 from decisions.findings import Findings
+from decisions.plan import COPY_KIND
 from decisions.receipt import Receipt
 from tasks.actions.base import State
 from tasks.actions.object_copy import Destination, Source
@@ -18,7 +19,6 @@ from tasks.actions.object_versions import versions_of
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-COPY_KIND = "forensics.copy-export"
 PREFIX = "vmx-"
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from decisions.organization import Organization
+from decisions.plan import is_break_glass, is_ours
 from decisions.resources import PrincipalState
-from tasks.actions.inline_policy import name_of
 
 
 def untouchable(principal: PrincipalState, organization: Organization) -> bool:
@@ -14,9 +14,9 @@ def untouchable(principal: PrincipalState, organization: Organization) -> bool:
     refused, so they are cut by other means (`docs/adding-an-action.md`).
     """
     return (
-        principal.arn in organization.break_glass
+        is_break_glass(principal.arn, organization)
         or not organization.owns(principal.account)
-        or name_of(principal.arn) in organization.responder_roles
+        or is_ours(principal.arn, organization)
         or principal.service_linked
         or principal.name.startswith("AWSReservedSSO_")
     )

@@ -70,6 +70,12 @@ def test_ourselves_break_glass_and_what_cannot_be_edited_stay_out_of_every_plan(
     assert plan(RevokeRoleSessions(), findings(principals={spared.arn: known(spared)})) == ()
 
 
+def test_break_glass_that_is_given_as_a_pattern_stays_out_of_every_plan():
+    ours = organization(break_glass=("arn:aws:iam::*:role/emergency-*",))
+    spared = role("emergency-1", arn=f"arn:aws:iam::{PRODUCTION}:role/emergency-1")
+    assert plan(RevokeRoleSessions(), findings(principals={spared.arn: known(spared)}), ours) == ()
+
+
 def test_the_deny_is_inline_where_it_fits_and_awsdenyall_where_it_does_not():
     (fits,) = plan(DenyUser(), findings(principals={"u": known(user())}))
     assert fits.after == {"inline": DENY_ALL, "attached": False}

@@ -111,11 +111,11 @@ def test_the_suspect_is_known_by_name_under_any_domain():
 
 def test_evidence_is_copied_before_it_is_deleted_and_deletions_come_last():
     with pytest.raises(PlanError, match="would destroy evidence"):
-        plan_of(action("s3.delete-export", "x", cls=ActionClass.DESTRUCTIVE))
+        plan_of(action("s3.delete-export", "x", cls=ActionClass.DESTRUCTIVE), gate="destruction")
     with pytest.raises(PlanError, match="Deletions come last"):
-        plan_of(COPY, DELETE, action())
+        plan_of(COPY, DELETE, action(), gate="destruction")
     with pytest.raises(PlanError, match=r"needs forensics.copy-export"):
-        plan_of(DELETE, COPY)
+        plan_of(DELETE, COPY, gate="destruction")
 
 
 @pytest.mark.parametrize(
