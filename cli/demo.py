@@ -51,7 +51,10 @@ def demo(
         raise UsageProblem(f"there is no story {story!r}. Stories: {', '.join(stories())}.")
     mode = answer or (AnswerMode.WAIT if sys.stdout.isatty() else AnswerMode.APPROVE)
     if answer is None and mode is AnswerMode.APPROVE:
-        say("No terminal: the demo answers the gates itself, as alice@example.com and bob@example.com.", error=True)
+        say(
+            "No terminal: the demo answers the gates itself, as alice@example.com, bob@example.com and so on.",
+            error=True,
+        )
     try:
         with Incident(home, lambda text: say(text, error=True)) as incident:
             summary = incident.play(story, mode.value)

@@ -140,10 +140,13 @@ def release(
     Example: vmexport release VMX-20260302-ABCD --as alice@example.com --reason "approved migration after all"
     """
     from cli.console import UsageProblem, say
-    from cli.orchestration import start_release
+    from cli.orchestration import NotTaken, start_release
     from records import ledger
 
     if not ledger.entries(case):
         raise UsageProblem(f"there is no case {case}. `vmexport case list` names them.")
-    run = start_release(case, as_, reason)
+    try:
+        run = start_release(case, as_, reason)
+    except NotTaken as error:
+        raise UsageProblem(str(error)) from error
     say(f"release of {case} asked for; run {run}. Its gate appears in `vmexport gates` as {case}/release.")

@@ -12,10 +12,11 @@ import time
 from pathlib import Path
 
 from prefect import flow
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import PrefectClient
 from prefect.deployments.runner import RunnerDeployment
 
 from cli.incident import Incident
+from cli.orchestration import api_url
 from cli.processes import wait_until
 
 ROUNDS = 5
@@ -34,7 +35,7 @@ async def deploy_empty() -> None:
 
 async def start_empty() -> str:
     """Start one empty run; its id."""
-    async with get_client() as client:
+    async with PrefectClient(api=api_url()) as client:
         target = await client.read_deployment_by_name("empty/bench")
         return str((await client.create_flow_run_from_deployment(target.id)).id)
 

@@ -10,11 +10,12 @@ from collections import Counter
 from pathlib import Path
 from uuid import UUID
 
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import PrefectClient
 from prefect.states import AwaitingRetry
 
 from cli import services as local
 from cli.incident import Incident
+from cli.orchestration import api_url
 from cli.processes import Part, wait_until
 from lab.client import Lab
 from records.cluster_place import made_place
@@ -76,7 +77,7 @@ def retry(run: str) -> None:
     """What the UI's Retry does: the run is scheduled once more, whatever its state."""
 
     async def send() -> None:
-        async with get_client() as client:
+        async with PrefectClient(api=api_url()) as client:
             await client.set_flow_run_state(UUID(run), AwaitingRetry(), force=True)
 
     asyncio.run(send())
