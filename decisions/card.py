@@ -12,6 +12,7 @@ from decisions.evidence import Known, Unknown, utc
 from decisions.export import ExportEvent, Outcome
 from decisions.findings import ExportFacts, Findings, Triaged
 from decisions.ledger import LedgerEntry
+from decisions.story import caller_words
 
 SHOWN = 3
 """Exports that are told fact by fact; a hundred by one key are one case, and one page."""
@@ -32,7 +33,7 @@ def card_page(
         *_why(case, entries),
         Heading(2, "Facts"),
         *(block for export in exports[:SHOWN] for block in card_facts(export, len(exports) > 1)),
-        *([Paragraph(f"{len(exports) - SHOWN} more exports are in the case.")] if len(exports) > SHOWN else []),
+        *([Paragraph(more_exports(len(exports) - SHOWN).strip())] if len(exports) > SHOWN else []),
         *_unknown(case, exports, facts),
     )
 
@@ -40,7 +41,7 @@ def card_page(
 def in_brief(entries: Sequence[LedgerEntry]) -> tuple[Line, ...]:
     """The case in two lines, for the form of a gate: what happened, how bad it is and why."""
     case = fold(entries)
-    more = f" {len(case.exports) - 1} more exports are in the case." if len(case.exports) > 1 else ""
+    more = more_exports(len(case.exports) - 1)
     happened: list[Line] = [(*parts(sentence(case.exports[0])), more)] if case.exports else []
     reasons = " ".join(case.assessment.reasons[:SHOWN]) if case.assessment else ""
     verdict = f", verdict {case.verdict}" if case.verdict else ""
@@ -48,10 +49,17 @@ def in_brief(entries: Sequence[LedgerEntry]) -> tuple[Line, ...]:
     return (*happened, ("Severity ", Strong(f"{severity}{verdict}"), f". {reasons}"))
 
 
+def more_exports(count: int) -> str:
+    """How many exports are not told one by one; nothing for none."""
+    if count < 1:
+        return ""
+    return " 1 more export is in the case." if count == 1 else f" {count} more exports are in the case."
+
+
 def headline(case: Case) -> str:
-    """`VMX-20260302-ABCD  HIGH, malicious`."""
+    """`VMX-20260302-ABCD: HIGH, malicious`."""
     severity = case.severity.upper() if case.severity else "NOT YET JUDGED"
-    return f"{case.id}  {severity}" + (f", {case.verdict}" if case.verdict else "")
+    return f"{case.id}: {severity}" + (f", {case.verdict}" if case.verdict else "")
 
 
 def sentence(export: ExportFacts | ExportEvent) -> Line:
@@ -135,6 +143,7 @@ def card_facts(export: ExportFacts | ExportEvent, several: bool) -> list[Block]:
         ("To", _place(export)),
         ("Format", Code(", ".join(form)) if form else "not told"),
         ("Account, Region", f"{_account(export)}, {event.region or 'unknown'}"),
+        ("Caller", _value(event.principal_arn)),
         ("user.id", _value(event.principal_id)),
         ("User agent", _value(event.user_agent)),
         ("Access key, from", (_value(event.access_key_id), ", ", _value(event.source_address))),
@@ -184,14 +193,15 @@ def _account(export: ExportFacts | ExportEvent) -> str:
         return export.recipient_account or "unknown"
     if isinstance(export.account, Known):
         account = export.account.value
-        return f"{account.id} ({account.name}, {account.sensitivity})"
+        told = dict.fromkeys((str(account.name), str(account.sensitivity)))
+        return f"{account.id} ({', '.join(told)})"
     return f"{export.event.recipient_account or 'unknown'} (sensitivity unknown)"
 
 
 def _person(export: ExportFacts | ExportEvent) -> list[Inline]:
     event = export.event if isinstance(export, ExportFacts) else export
     arn = event.principal_arn or event.principal_id or event.access_key_id
-    return [Code(arn)] if arn else ["an unknown caller"]
+    return caller_words(arn) if arn else ["an unknown caller"]
 
 
 def _person_fact(export: ExportFacts | ExportEvent) -> Line:

@@ -19,7 +19,7 @@ from decisions.findings import ExportFacts, Findings
 from decisions.ledger import LedgerEntry
 from decisions.organization import Organization
 from decisions.readable import by_responder
-from decisions.story import tell
+from decisions.story import caller_words, tell
 
 Lane = Literal["actor", "others", "detection", "people", "response"]
 ALIKE = timedelta(minutes=10)
@@ -34,6 +34,7 @@ class Moment:
     lane: Lane
     """Whose doing it was: `actor`, `others` (who else touched what the case is about), `detection`, `people`, `response`."""
     what: Line
+    """The sentence; a caller is named as people name them, in full in `caller`."""
     source: str
     evidence: tuple[str, ...] = ()
     event_id: str | None = None
@@ -41,6 +42,8 @@ class Moment:
     """Of interest only to who wants all of it: reading calls, and steps of our own."""
     count: int = 1
     until: datetime | None = None
+    caller: str | None = None
+    """ARN or other name of who called, as it was found."""
 
     @property
     def text(self) -> str:
@@ -71,10 +74,10 @@ def timeline(
 def _export(event: ExportEvent, source: str, evidence: Sequence[str] = ()) -> Moment:
     who = event.principal_arn or event.principal_id or event.access_key_id or "an unknown caller"
     what = event.task_id or event.instance_id or event.image_id or event.event_id
-    line: list[Inline] = [Code(who), f" called {event.api} for ", Code(what), f": {event.outcome}"]
+    line: list[Inline] = [*caller_words(who), f" called {event.api} for ", Code(what), f": {event.outcome}"]
     if event.bucket:
         line += [", to ", Code(f"s3://{event.bucket}/{event.prefix or ''}")]
-    return Moment(event.event_time, "actor", line, source, tuple(evidence), event.event_id)
+    return Moment(event.event_time, "actor", line, source, tuple(evidence), event.event_id, caller=who)
 
 
 def _detected(event: ExportEvent) -> Moment | None:
@@ -119,7 +122,7 @@ class Callers:
 
 def _call(record: LogRecord, by_actor: bool, evidence: tuple[str, ...]) -> Moment:
     who = record.principal_arn or record.principal_id or record.invoked_by or "an unknown caller"
-    line: list[Inline] = [Code(who), f" called {record.event_name}"]
+    line: list[Inline] = [*caller_words(who), f" called {record.event_name}"]
     target = next((v for k in TARGETS if isinstance(v := record.request_parameters.get(k), str) and v), None)
     line += [" on ", Code(target)] if target else []
     line += [" from ", Code(record.source_address)] if record.source_address else []
@@ -128,7 +131,8 @@ def _call(record: LogRecord, by_actor: bool, evidence: tuple[str, ...]) -> Momen
         record.error_code is not None and record.event_name not in set(ExportApi)
     )
     source = "S3 access log" if record.category == "access-log" else "CloudTrail"
-    return Moment(record.time, "actor" if by_actor else "others", line, source, evidence, record.event_id, detail)
+    lane: Lane = "actor" if by_actor else "others"
+    return Moment(record.time, lane, line, source, evidence, record.event_id, detail, caller=who)
 
 
 TARGETS = (
@@ -141,7 +145,9 @@ def _read(findings: Findings, kept: dict[str, str], actor: Callers) -> Iterator[
     for place, answer in findings.reads.items():
         found = kept.get(f"reads of {place}")
         for read in answer.value if isinstance(answer, Known) else ():
-            where = {True: "from OUTSIDE", False: "from inside", None: "from where is not known"}[read.outside]
+            where = {True: "from OUTSIDE", False: "from inside", None: "whether from outside is not known"}[
+                read.outside
+            ]
             line: list[Inline] = [
                 Code(read.who),
                 " read ",
@@ -149,7 +155,7 @@ def _read(findings: Findings, kept: dict[str, str], actor: Callers) -> Iterator[
                 f" ({read.operation}), {where}. {read.why}",
             ]
             lane: Lane = "actor" if read.principal_arn in actor.arns else "others"
-            yield Moment(read.time, lane, line, "S3", (found,) if found else (), read.event_id)
+            yield Moment(read.time, lane, line, "S3", (found,) if found else (), read.event_id, caller=read.who)
 
 
 def _entry(entry: LedgerEntry) -> Moment | None:
@@ -180,7 +186,12 @@ def _together(ordered: Sequence[Moment]) -> Iterator[Moment]:
 
 def _alike(first: Moment, then: Moment) -> bool:
     close = then.time - (first.until or first.time) <= ALIKE
-    return first.detail and then.detail and close and (first.lane, first.text) == (then.lane, then.text)
+    return (
+        first.detail
+        and then.detail
+        and close
+        and (first.lane, first.text, first.caller) == (then.lane, then.text, then.caller)
+    )
 
 
 def as_json(moment: Moment) -> dict[str, Any]:
@@ -190,6 +201,7 @@ def as_json(moment: Moment) -> dict[str, Any]:
         "until": utc(moment.until) if moment.until else None,
         "lane": moment.lane,
         "what": moment.text,
+        "caller": moment.caller,
         "count": moment.count,
         "source": moment.source,
         "evidence": list(moment.evidence),

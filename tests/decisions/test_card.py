@@ -35,11 +35,11 @@ def card(happened=(*OPENED, *JUDGED), known=None, now=14.0):
 
 def test_the_card_tells_how_bad_why_and_the_nine_facts():
     text = card()
-    assert text.startswith(f"# {CASE}  HIGH, malicious".replace("  ", "  "))
+    assert text.startswith(f"# {CASE}: HIGH, malicious")
     for said in (
         "The export is from a production", "The actor opened the bucket", "request accepted", "**completed**",
         "`i-0123456789abcdef0`", "`s3://example-drop/vm/export-i-0fedcba9876543210.ova`", "`VMDK, ova, vmware`",
-        "111122223333 (production, production), us-east-1", "`AROAEXAMPLEEXAMPLE:jo.contractor@example.com`",
+        "111122223333 (production), us-east-1", "(role `platform-admin` of 111122223333) exported", "`AROAEXAMPLEEXAMPLE:jo.contractor@example.com`",
         "`aws-cli/2.17.60`", "`ASIAEXAMPLEEXAMPLE01`", "`198.51.100.7`", "`jo.contractor@example.com`",
         "`DataClassification=restricted`", "high.concealment", URL,
     ):  # fmt: skip
