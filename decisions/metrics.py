@@ -20,7 +20,7 @@ from decisions.facts import left
 from decisions.findings import Findings
 from decisions.ledger import LedgerEntry
 from decisions.organization import Organization
-from decisions.readable import Exposure, Readings, exposure
+from decisions.readable import Exposure, Readings, Span, exposure
 from decisions.receipt import Receipt
 
 COPIES = "forensics.copy-export"
@@ -96,7 +96,7 @@ def detection(exports: Sequence[ExportEvent], taken_in: datetime | None, now: da
     alerts = [e for e in exports if e.alert_created is not None]
     told = min(alerts, key=lambda e: e.alert_created or e.event_time, default=None)
     if told is not None and told.alert_created is not None:
-        made, what = told.alert_created, f"the alert on {told.event_id} was made"
+        made, what = told.alert_created, "the alert was made"
     elif taken_in is not None:
         made, what = (
             taken_in,
@@ -104,9 +104,7 @@ def detection(exports: Sequence[ExportEvent], taken_in: datetime | None, now: da
         )
     else:
         return _unknown("No alert tells when it was made, and none was taken in.", now)
-    return _between(
-        first.event_time, f"{first.api} was called ({first.event_id})", made, what, now, _split(first, told)
-    )
+    return _between(first.event_time, f"{first.api} was called", made, what, now, _split(first, told))
 
 
 def _split(first: ExportEvent, told: ExportEvent | None) -> tuple[tuple[str, float], ...]:
@@ -137,7 +135,7 @@ def containment(entries: Sequence[LedgerEntry], detected: Measured, now: datetim
         return _unknown(f"It counts from the detection, which is unknown: {detected.why}", now)
     last = max(effects, key=_verified)
     start = detected.value
-    what = f"the effect of {last.action_id} was verified"
+    what = f"the effect of {last.action_id}, the last of {len(effects)}, was verified"
     measured = _between(start.until, start.until_what, _verified(last), what, now)
     return _noted(measured, _left_out(case.approvals, plans))
 
@@ -171,8 +169,8 @@ def accessed_outside(
         if isinstance(answer, Unknown):
             doubts.append(f"Reads of {place}: {answer.why}")
             continue
-        outside += [f"{r.who} read {place} at {utc(r.time)}. {r.why}" for r in answer.value if r.outside]
-        doubts += [f"{r.who} read {place} at {utc(r.time)}. {r.why}" for r in answer.value if r.outside is None]
+        outside += [f"{r.who} read s3://{place} at {utc(r.time)}. {r.why}" for r in answer.value if r.outside]
+        doubts += [f"{r.who} read s3://{place} at {utc(r.time)}. {r.why}" for r in answer.value if r.outside is None]
         doubts += _not_searched(place, evidence, exposed)
     if outside:
         return "yes", tuple(outside)
@@ -221,7 +219,7 @@ def _told(measured: Measured) -> tuple[Line, Line]:
     if isinstance(measured, Unknown):
         return Strong("unknown"), measured.why
     it = measured.value
-    parts = "".join(f" {name}: {duration(seconds)}." for name, seconds in it.parts)
+    parts = f" Of this, {' and '.join(f'{name} took {duration(s)}' for name, s in it.parts)}." if it.parts else ""
     how = f"From {utc(it.since)} ({it.since_what}) to {utc(it.until)} ({it.until_what}).{parts} {' '.join(it.notes)}"
     return duration(it.seconds), how.strip()
 
@@ -230,12 +228,28 @@ def _exposed(exposed: Known[Exposure] | Unknown) -> tuple[Line, Line]:
     if isinstance(exposed, Unknown):
         return Strong("unknown"), exposed.why
     it = exposed.value
-    spans = " ".join(f"{s.bucket}, {utc(s.since)} to {utc(s.until)}: {s.why}." for s in it.spans[:SAID])
+    spans = " ".join(f"{s.bucket}, {utc(s.since)} to {utc(s.until)}: {s.why}." for s in merged(it.spans)[:SAID])
     end = " It is not known to have ended." if it.open_end else ""
     how = f"{spans}{end} {' '.join(it.notes)}".strip() or "The image lay where nobody outside could read it."
     if round(it.least_s) == round(it.most_s):
         return duration(it.most_s), how
     return f"{duration(it.least_s)} to {duration(it.most_s)}", how
+
+
+def merged(spans: Sequence[Span]) -> tuple[Span, ...]:
+    """Spans of one bucket and one reason that touch or overlap, as one: two images in one bucket are exposed together."""
+    found: list[Span] = []
+    for span in sorted(spans, key=lambda s: (s.bucket, s.why, s.since)):
+        last = found[-1] if found else None
+        if (
+            last
+            and (last.bucket, last.why, last.sure) == (span.bucket, span.why, span.sure)
+            and span.since <= last.until
+        ):
+            found[-1] = last.model_copy(update={"until": max(last.until, span.until)})
+        else:
+            found.append(span)
+    return tuple(sorted(found, key=lambda s: (s.since, s.until)))
 
 
 def duration(seconds: float) -> str:

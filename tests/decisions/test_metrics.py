@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from decisions.evidence import Known, Unknown
 from decisions.export import Outcome
-from decisions.metrics import containment, detection, duration, measure
-from decisions.readable import union_seconds
+from decisions.metrics import containment, detection, duration, measure, merged
+from decisions.readable import Span, union_seconds
 from decisions.statements import PERMISSIONS
 from tests.decisions.story import (
     CONTAINED,
@@ -60,6 +60,14 @@ def test_detection_counts_from_the_first_request_to_the_first_alert_and_says_wha
     assert isinstance(found, Known)
     assert found.value.seconds == 7 * 60
     assert found.value.parts == (("CloudTrail's delivery", 240.0), ("the rule's interval", 180.0))
+
+
+def test_two_images_in_one_bucket_are_exposed_together_and_told_once():
+    def span(since, until, why="outsiders could read it"):
+        return Span(bucket="b", since=at(since), until=at(until), sure=True, why=why)
+
+    assert merged((span(0, 5), span(3, 8), span(9, 10))) == (span(0, 8), span(9, 10))
+    assert merged((span(0, 5), span(3, 8, "not known"))) == (span(0, 5), span(3, 8, "not known"))
 
 
 def test_parts_that_cannot_be_compared_are_left_out():
