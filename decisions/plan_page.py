@@ -79,9 +79,14 @@ def title(plan: Plan) -> str:
 def change_line(found: Sequence[Change], elsewhere: str = "below") -> Line:
     """The differences in one cell; what is too long for it is said to stand `elsewhere`."""
     line: list[Inline] = []
+    field: str | None = None
     for change in found:
+        if change.was is None and field == change.what:  # one more member of what the line tells of already
+            line += [", ", *_side(change.now, elsewhere)]
+            continue
         line += ["; "] if line else []
         line += [f"{change.what or 'state'}: ", *_side(change.was, elsewhere), " → ", *_side(change.now, elsewhere)]
+        field = change.what if change.was is None else None
     return line or "nothing differs: it is in force already"
 
 

@@ -14,7 +14,7 @@ from decisions.markdown import to_markdown
 from decisions.plan import Plan
 from decisions.plan_page import gate_page, plan_page
 from decisions.receipt import Receipt
-from decisions.review import receipts_page, review_page
+from decisions.review import changes_page, receipts_page, review_page
 from decisions.terminal import to_terminal
 
 
@@ -59,7 +59,14 @@ def gate_description(
 def receipts_table(gate: str, receipts: Sequence[Receipt], failed: Sequence[str]) -> str:
     """What was done at a gate, how its effect was seen, and what failed."""
     failures = (Heading(2, "What failed"), Bullets(tuple(failed))) if failed else ()
-    return to_markdown((Heading(1, f"{gate.capitalize()}: receipts"), *failures, *receipts_page(receipts)))
+    return to_markdown(
+        (
+            Heading(1, f"{gate.capitalize()}: receipts"),
+            *failures,
+            *receipts_page(receipts),
+            *changes_page(receipts, "What each action changed"),
+        )
+    )
 
 
 def report_markdown(of: Reviewed) -> str:

@@ -7,8 +7,10 @@ import json
 import pytest
 import rfc8785
 
-from decisions.changes import changes
+from decisions.changes import Change, changes
+from decisions.document import parts
 from decisions.plan import make_plan
+from decisions.plan_page import change_line
 from decisions.report import case_in_brief, gate_description, plan_for_terminal, plan_table
 from tests.decisions.story import CASE, COPY, DELETE, JUDGED, LOCK, OPENED, OURS, PLAN, entries, planned
 
@@ -24,6 +26,11 @@ OTHER = {
 
 def policy(*statements, **json_style):
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)}, **json_style)
+
+
+def test_members_that_are_added_to_one_field_share_its_name():
+    line = change_line((Change("a", None, "x"), Change("a", None, "y"), Change("a", "z", None), Change("b", None, "y")))
+    assert "".join(p if isinstance(p, str) else p.text for p in parts(line)) == "a: – → x, y; a: z → –; b: – → y"
 
 
 def test_a_policy_is_compared_by_statement():
