@@ -19,12 +19,14 @@ WIDTH = 800
 LANES = {"actor": "#d1495b", "others": "#8a8f98", "detection": "#c98a1b", "people": "#8b6fc0", "response": "#3a86c8"}
 READABLE, READS = "readable from outside", "reads"
 KINDS = {
-    "surely": "#d1495b",
-    "perhaps": "#e3a7ae",
+    "readable": "#d1495b",
+    "perhaps readable": "#e3a7ae",
     "read from outside": "#d6219b",
     "read from inside": "#3a86c8",
-    "read, from where is not known": "#c98a1b",
+    "read, origin not known": "#c98a1b",
 }
+CROWDED = 4
+"""The response is drawn larger below when the whole period is so many times as long."""
 Rows = list[dict[str, Any]]
 ENDS = ("since", "until", "time")
 
@@ -40,17 +42,34 @@ def began(of: Reviewed) -> datetime:
 
 
 def timeline_chart(moments: Sequence[Moment], first: datetime, now: datetime) -> str:
-    """What each side did, from shortly before the first export on; what was earlier stands in the table only."""
+    """What each side did, from shortly before the first export on; what was earlier stands in the table only.
+
+    A response of minutes to an export of hours ago is one blot: then it is drawn once more, as wide as the whole.
+    """
     import altair as alt
 
     shown = [m for m in moments if not m.detail]
-    start, end = around(first, max((m.until or m.time for m in shown), default=now))
-    near = _apart([m for m in shown if m.time > start], start, end)
+    last = max((m.until or m.time for m in shown), default=now)
+    answered = min((m.time for m in shown if m.lane in ("detection", "people", "response")), default=last)
+    start, end = around(first, last)
+    whole = _lanes(shown, start, end)
+    if not timedelta(0) < last - answered < (end - start) / CROWDED:
+        return _svg(whole)
+    room = (last - answered) / 12
+    closer = _lanes(shown, answered - room, last + room)
+    titled = [whole.properties(title="From the export on"), closer.properties(title="The response, closer")]
+    return _svg(alt.vconcat(*titled, spacing=24))
+
+
+def _lanes(moments: Sequence[Moment], start: datetime, end: datetime) -> Any:
+    import altair as alt
+
+    near = _apart([m for m in moments if start < m.time <= end], start, end)
     rows = [{"time": utc(m.time), "row": m.lane, "what": plain_text(m.text, 120)} for m in near]
     lanes = [lane for lane in LANES if any(r["row"] == lane for r in rows)] or ["actor"]
     points = (
         alt.Chart(alt.Data(values=rows))
-        .mark_point(filled=True, size=130, opacity=0.8)
+        .mark_point(filled=True, size=110, opacity=0.8)
         .encode(
             x=_time("time", start, end),
             y=_row(lanes),
@@ -58,7 +77,7 @@ def timeline_chart(moments: Sequence[Moment], first: datetime, now: datetime) ->
             description="what:N",
         )
     )
-    return _svg(points.properties(width=WIDTH, height=38 * len(lanes)))
+    return points.properties(width=WIDTH, height=34 * len(lanes))
 
 
 def exposure_chart(of: Reviewed) -> str:
@@ -70,7 +89,12 @@ def exposure_chart(of: Reviewed) -> str:
     start, end = around(min(told), max(told))
     y = _row([READABLE, READS])
     present = {name: KINDS[name] for name in KINDS if any(r["kind"] == name for r in (*spans, *reads))} or KINDS
-    colour = alt.Color("kind:N", title=None, scale=_scale(present), legend=alt.Legend(orient="bottom"))
+    colour = alt.Color(
+        "kind:N",
+        title=None,
+        scale=_scale(present),
+        legend=alt.Legend(orient="bottom", labelLimit=300, columnPadding=24),
+    )
     bars = (
         alt.Chart(alt.Data(values=spans))
         .mark_bar(height=16, cornerRadius=2)
@@ -102,7 +126,7 @@ def _spans(of: Reviewed) -> Rows:
     return [
         {
             "row": READABLE,
-            "kind": "surely" if s.sure else "perhaps",
+            "kind": "readable" if s.sure else "perhaps readable",
             "since": utc(s.since),
             "until": utc(s.until),
             "what": plain_text(f"{s.bucket}: {s.why}", 160),
@@ -112,7 +136,7 @@ def _spans(of: Reviewed) -> Rows:
 
 
 def _reads(of: Reviewed) -> Rows:
-    kind = {True: "read from outside", False: "read from inside", None: "read, from where is not known"}
+    kind = {True: "read from outside", False: "read from inside", None: "read, origin not known"}
     return [
         {
             "row": READS,
@@ -129,7 +153,13 @@ def _reads(of: Reviewed) -> Rows:
 def _time(field: str, start: datetime, end: datetime) -> Any:
     import altair as alt
 
-    form = "%H:%M" if end - start < timedelta(hours=20) else "%d %b %H:%M"
+    form = (
+        "%H:%M:%S"
+        if end - start < timedelta(minutes=5)
+        else "%H:%M"
+        if end - start < timedelta(hours=20)
+        else "%d %b %H:%M"
+    )
     scale = alt.Scale(type="utc", domain=[utc(start), utc(end)], nice=False, clamp=True)
     return alt.X(f"{field}:T", scale=scale, axis=alt.Axis(format=form, title=f"{start:%Y-%m-%d}, UTC", tickCount=8))
 
@@ -159,6 +189,7 @@ def _svg(chart: Any) -> str:
         .configure_axis(labelColor=ink, titleColor=ink, gridColor="#8885", domainColor="#8888", tickColor="#8888",
                         labelFontSize=12, titleFontSize=12, titleFontWeight="normal")
         .configure_legend(labelColor=ink, labelFontSize=12, symbolStrokeWidth=0)
+        .configure_title(color=ink, fontSize=12, fontWeight="normal", anchor="start", offset=6)
         .configure_view(stroke=None)
     )  # fmt: skip
     return str(vl_convert.vegalite_to_svg(styled.to_dict()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
@@ -16,6 +17,8 @@ from decisions.plain import AT_MOST, plain_lines, plain_text
 from decisions.review import review_page
 from tasks.report.charts import charts
 
+TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)")
+"""Is not broken at its hyphens."""
 SHORT = 24
 """A cell of so few characters (a time, a number) stays on one line."""
 
@@ -59,5 +62,8 @@ def _parts(line: Line) -> list[tuple[str, str, str]]:
         text = part if isinstance(part, str) else part.text
         whole = isinstance(part, Code) and part.whole
         shown = plain_text(text, None if whole else AT_MOST) or ("(empty)" if isinstance(part, Code) else "")
-        found.append((type(part).__name__.lower(), shown, getattr(part, "url", "")))
+        if isinstance(part, str):
+            found += [("time" if TIME.fullmatch(piece) else "str", piece, "") for piece in TIME.split(shown) if piece]
+        else:
+            found.append((type(part).__name__.lower(), shown, getattr(part, "url", "")))
     return found

@@ -16,7 +16,8 @@ from decisions.metrics import measure
 from decisions.report import report_markdown
 from decisions.review_json import review_json
 from decisions.statements import KEYS
-from decisions.timeline import timeline
+from decisions.timeline import Moment, timeline
+from tasks.report.charts import timeline_chart
 from tasks.report.html import page_html, report_html
 from tests.decisions.story import (
     CONTAINED,
@@ -74,12 +75,41 @@ class Seen(HTMLParser):
 def test_the_report_says_what_a_manager_asks():
     text = " ".join(Seen(report_html(reviewed())).text.split())
     for said in (
-        "The severity is HIGH and the verdict malicious", "3 actions are in force, 3 of them verified by effect", "alice@example.com",
+        "The severity is HIGH and the verdict malicious", "16 min 00 s after the alert", "3 actions are in force, 3 verified by effect", "alice@example.com",
         "Time to detection", "7 min 00 s", "Time to containment", "16 min 00 s", "Duration of exposure", "14 min 00 s to 20 min 00 s",
         "What was not done, and why", "What could not be known", "SCPs over 111122223333: AccessDenied", "high.concealment",
-        "Approvals", "What is left to do", reviewed().case.head, "EV-0001", "0" * 64,
+        "Approvals", "What is left to do", reviewed().case.head, "EV-0001", "0" * 12 + "…",
     ):  # fmt: skip
         assert said in text, said
+
+
+def test_the_first_table_answers_what_a_reader_asks_first():
+    rows = re.findall(r"<tr>.*?</tr>", report_html(reviewed()).split("<h2>")[0], re.S)
+    for row, asked in zip(rows, ("What happened", "How bad", "Contained", "Got out", "Left to do"), strict=True):
+        assert Seen(row).text.strip().startswith(asked)
+
+
+def test_a_gap_that_another_one_of_the_same_subject_tells_is_told_once():
+    gaps = ("reads of a: no read; logs are off.", "reads of a: logs are off.", "reads of b: logs are off.")
+    text = report_markdown(reviewed(found=findings(missing=gaps)))
+    assert text.count("logs are off.") == 2
+
+
+def test_no_hash_but_the_ledgers_is_spelled_out_and_no_time_is_broken_over_lines():
+    page = report_html(reviewed())
+    assert set(re.findall(r"\b[0-9a-f]{64}\b", page)) == {reviewed().case.head}
+    body = page.split("<body>")[1]
+    loose = re.sub(
+        r"<(code|title|desc)[^>]*>.*?</\1>|<time>[^<]*</time>|<svg.*?</svg>|<footer>.*", "", body, flags=re.S
+    )
+    assert not re.search(r"\d{4}-\d\d-\d\dT", loose)
+
+
+def test_every_action_has_words_for_people():
+    from decisions.story import DEEDS
+    from tasks.actions.registry import actions
+
+    assert set(DEEDS) == set(actions())
 
 
 def test_it_loads_nothing_and_runs_nothing():
@@ -99,6 +129,13 @@ def test_both_charts_are_drawn_with_their_moments():
     assert "read from outside" in page
     for lane in ("actor", "detection", "people", "response"):
         assert f">{lane}</text>" in page
+
+
+@pytest.mark.parametrize(("answered", "twice"), [(2, False), (50, True)])
+def test_a_short_response_to_an_old_export_is_drawn_once_more_and_larger(answered, twice):
+    lanes = (("actor", 0), ("detection", answered), ("people", answered + 1), ("response", 52))
+    drawn = timeline_chart([Moment(at(minutes), lane, lane, "here") for lane, minutes in lanes], at(0), at(60))
+    assert ("The response, closer" in drawn) is twice
 
 
 def test_twenty_thousand_calls_make_no_page_that_no_browser_opens():
