@@ -126,6 +126,9 @@ class RemoveExportPermission(StateChange):
     def same(self, one: State, other: State) -> bool:
         return one.get("document") == other.get("document")
 
+    def put_back(self, now: State, before: State) -> bool:
+        return now == before  # the versions too
+
     def read(self, aws: Clients, action: PlannedAction) -> State:
         iam, where = self._iam(aws, action), action.parameters
         if where["owner"] == "managed":

@@ -41,6 +41,10 @@ class StateChange(Action):
         """Whether two states mean the same to AWS; parts of a state are compared one at a time with it."""
         return one == other
 
+    def put_back(self, now: State, before: State) -> bool:
+        """Whether `now` is what `before` was. S3 lists the principals of a policy in another order at each read."""
+        return self.same(now, before)
+
     def relevant(self, action: PlannedAction, state: State) -> Any:
         """The two states that the plan lies between, and each of its parts that is neither: somebody changed it.
 
@@ -82,7 +86,7 @@ class StateChange(Action):
                     "Take back what was changed later first, or restore by hand from the receipt's `before`.",
                 ),
             )
-        if current != receipt.before:
+        if not self.put_back(current, receipt.before):
             self.write(aws, action, current, receipt.before)
         return verification([lambda: self._restored(aws, action, receipt)])
 
@@ -91,8 +95,15 @@ class StateChange(Action):
         return holds, f"Read again: {action.target} {'is' if holds else 'is NOT'} in the planned state."
 
     def _restored(self, aws: Clients, action: PlannedAction, receipt: Receipt) -> tuple[bool, str]:
-        holds = self.read(aws, action) == receipt.before
-        return holds, f"Read again: {action.target} {'is' if holds else 'is NOT'} exactly as it was before the action."
+        now = self.read(aws, action)
+        if now == receipt.before:
+            return True, f"Read again: {action.target} is exactly as it was before the action."
+        if self.put_back(now, receipt.before):
+            return (
+                True,
+                f"Read again: {action.target} means what it meant before the action; AWS writes it another way.",
+            )
+        return False, f"Read again: {action.target} is NOT as it was before the action."
 
     def _ours(self, part: str, current: State, receipt: Receipt) -> bool:
         now = {part: current[part]}
