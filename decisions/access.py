@@ -18,6 +18,8 @@ EVERYBODY = (
     "http://acs.amazonaws.com/groups/global/AuthenticatedUsers",
 )
 LOG_DELIVERY = "http://acs.amazonaws.com/groups/s3/LogDelivery"
+CLOUDFRONT_LOGS = "c4c1ede66af53448b93c283ce9448c4ba468c9432aa01d700d3878632f77d2d0"
+"""Canonical id of `awslogsdelivery`, which writes CloudFront's standard logs by a bucket's ACL and by nothing else."""
 READS = ("FULL_CONTROL", "READ")
 """Permissions of a bucket's ACL that let somebody list it; its objects have ACLs of their own."""
 READING = ("s3:getobject", "s3:getobjectversion", "s3:listbucket")

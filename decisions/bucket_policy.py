@@ -35,6 +35,8 @@ COPY_OBJECT = (
 )  # fmt: skip
 COPY_BUCKET = ("s3:ListBucket", "s3:ListBucketVersions")
 PARTS = ("Objects", "Writes", "Bucket")
+GONE = re.compile(r"A[A-Z0-9]{15,}")
+"""The unique id of a user or role, which S3 shows in place of the ARN once it was deleted."""
 NEGATIVE = ("ArnNotLike", "ArnNotEquals", "StringNotLike", "StringNotEquals")
 """Operators under which a Deny can spare us; each may hold a key once."""
 
@@ -56,8 +58,8 @@ def lock(
     """Nobody but us reads or changes the keys or changes the bucket's settings; the copier may read them.
 
     Other keys stay as they were, and so does log delivery. Denies of others spare our roles for as long as the lock is on.
-    Where the keys are too many, all that begins like them is locked. `replace`: drop the policy and lock the whole bucket,
-    for a policy that leaves no room. Raises PolicyError, PolicyTooLarge.
+    Where the keys are too many, all that begins like them is locked. `replace`: drop the policy, but for what lets AWS's
+    services deliver, and lock the whole bucket, for a policy that leaves no room. Raises PolicyError, PolicyTooLarge.
     """
     exempt = sorted({*_checked(responder_arns), *_checked([copier_arn])})
     if not key_patterns:
@@ -66,8 +68,8 @@ def lock(
         re.sub(r"[^A-Za-z0-9]", "", case_id)
         or hashlib.sha256("\n".join(sorted(key_patterns)).encode()).hexdigest()[:12]
     )
-    document = _read(None if replace else text)
-    kept = [_sparing(s, exempt) for s in statements(document) if not _marked(s, mark)]
+    document = _of_services(text) if replace else _read(text)
+    kept = [_sparing(s, exempt) for s in _living(document) if not _marked(s, mark)]
     whole = [f"{_common([p.rstrip('*') for p in key_patterns])}*"]
     for patterns in [["*"]] if replace else [sorted(set(key_patterns)), whole]:
         ours = _lock_statements(bucket, patterns, exempt, copier_arn, mark)
@@ -163,7 +165,7 @@ def deny_export_writes(text: str | None, bucket: str, region: str) -> str:
         },
     ]
     document = _read(text)
-    kept = [s for s in statements(document) if s.get("Sid") not in [o["Sid"] for o in ours]]
+    kept = [s for s in _living(document) if s.get("Sid") not in [o["Sid"] for o in ours]]
     written = write_policy(document | {"Statement": [*kept, *ours]})
     if len(written.encode()) > BUCKET_QUOTA:
         raise PolicyTooLarge(
@@ -180,7 +182,45 @@ def without_export_grants(text: str, canonical_ids: Collection[str] = EXPORT_SER
     after = [s for s in (_without_ids(s, canonical_ids) for s in before) if s is not None]
     if after == list(before):
         return text
-    return write_policy(document | {"Statement": after}) if after else None
+    kept = _living(document | {"Statement": after})
+    return write_policy(document | {"Statement": kept}) if kept else None
+
+
+def of_the_living(text: str) -> str | None:
+    """The policy without principals that were deleted; the text as it is where it names none, None where nothing is left.
+
+    S3 shows such a principal by its unique id, lets nobody in by it, and takes no policy that names one. Raises PolicyError.
+    """
+    document = read_policy(text)
+    kept = _living(document)
+    if kept == list(statements(document)):
+        return text
+    return write_policy(document | {"Statement": kept}) if kept else None
+
+
+def _living(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [s for s in map(_named_living, statements(document)) if s is not None]
+
+
+def _named_living(statement: dict[str, Any]) -> dict[str, Any] | None:
+    """The statement without deleted principals; None where it named nobody else, so that it was without effect."""
+    for element in ("Principal", "NotPrincipal"):
+        named = statement.get(element)
+        if not isinstance(named, dict):
+            continue
+        who = cast("dict[str, Any]", named)
+        arns = strings(who.get("AWS"))
+        living = [a for a in arns if not GONE.fullmatch(a)]
+        if len(living) == len(arns):
+            continue
+        left = {kind: ids for kind, ids in who.items() if kind != "AWS"} | ({"AWS": living} if living else {})
+        if left:
+            statement = statement | {element: left}
+        elif element == "Principal":
+            return None
+        else:  # everybody but nobody
+            statement = {k: v for k, v in statement.items() if k != element} | {"Principal": "*"}
+    return statement
 
 
 def _without_ids(statement: dict[str, Any], canonical_ids: Collection[str]) -> dict[str, Any] | None:
@@ -195,6 +235,18 @@ def _without_ids(statement: dict[str, Any], canonical_ids: Collection[str]) -> d
     others = {kind: who for kind, who in named.items() if kind != "CanonicalUser"}
     remaining = others | ({"CanonicalUser": rest} if rest else {})
     return statement | {"Principal": remaining} if remaining else None
+
+
+def _of_services(text: str | None) -> dict[str, Any]:
+    """What lets AWS's services in, and nobody else: logs that are delivered by it go on arriving."""
+    try:
+        document = _read(text)
+    except PolicyError:
+        return _read(None)
+    allows = [s for s in statements(document) if s.get("Effect") == "Allow" and isinstance(s.get("Principal"), dict)]
+    return _read(None) | {
+        "Statement": [s for s in allows if set(cast("dict[str, Any]", s["Principal"])) == {"Service"}]
+    }
 
 
 def _read(text: str | None) -> dict[str, Any]:

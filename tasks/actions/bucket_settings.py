@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from decisions.bucket_policy import of_the_living
+from decisions.policy import PolicyError
 from decisions.resources import Acl, AclGrant, BucketState, PublicAccessBlock
 from tasks.actions.base import State
 
@@ -92,11 +94,20 @@ def _none_if(error: ClientError, code: str) -> None:
 
 
 def _write_policy(s3: S3Client, bucket: str, owner: str, text: Any) -> str:
+    text = _taken(text)
     if text is None:
         answer = s3.delete_bucket_policy(Bucket=bucket, ExpectedBucketOwner=owner)
     else:
         answer = s3.put_bucket_policy(Bucket=bucket, ExpectedBucketOwner=owner, Policy=text)
     return answer["ResponseMetadata"]["RequestId"]
+
+
+def _taken(text: str | None) -> str | None:
+    """The policy as S3 takes it: byte for byte, but for principals that were deleted since it took it."""
+    try:
+        return None if text is None else of_the_living(text)
+    except PolicyError:
+        return text  # S3 wrote it: whatever it means, it goes back
 
 
 def _write_public_access_block(s3: S3Client, bucket: str, owner: str, block: Any) -> str:

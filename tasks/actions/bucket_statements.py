@@ -6,7 +6,7 @@ from ipaddress import ip_network
 from typing import Any, cast
 
 from decisions.access import principals
-from decisions.bucket_policy import without_export_grants
+from decisions.bucket_policy import of_the_living, without_export_grants
 from decisions.ledger import canonical_sha256
 from decisions.policy import SID_PREFIX, PolicyError
 from decisions.policy_document import read_policy, statements, strings, write_policy
@@ -102,9 +102,10 @@ def _statements(text: str | None) -> tuple[dict[str, Any], ...]:
 
 
 def _document(text: str | None) -> Any:
-    """The policy; the text itself where it cannot be read, so that it is compared as it is."""
+    """The policy without deleted principals; the text itself where it cannot be read, so that it is compared as it is."""
     try:
-        return None if text is None else read_policy(text)
+        living = None if text is None else of_the_living(text)
+        return None if living is None else read_policy(living)
     except PolicyError:
         return text
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from decisions.access import LOG_DELIVERY
+from decisions.access import CLOUDFRONT_LOGS, LOG_DELIVERY
 from decisions.bucket_policy import lock
 from decisions.evidence import Unknown
 from decisions.findings import Findings
@@ -76,7 +76,9 @@ class LockExport(StateChange):
             "exempt": list(exempt_arns(bucket.account, organization)),
             "copier": copier_arn(organization),
             "replace": False,
-            "keep_acl": any(g.grantee_uri == LOG_DELIVERY for g in bucket.acl.grants),
+            "keep_acl": any(
+                g.grantee_uri == LOG_DELIVERY or g.grantee_id == CLOUDFRONT_LOGS for g in bucket.acl.grants
+            ),
         }
         state = settings_of(bucket, *PARTS)
         try:
@@ -149,7 +151,7 @@ class LockExport(StateChange):
 def _locked(bucket: str, parameters: dict[str, Any], state: State) -> State:
     """The state under the lock. Raises PolicyError where the policy cannot hold it."""
     policy = lock(
-        None if parameters["replace"] else without_public(state["policy"]),
+        state["policy"] if parameters["replace"] else without_public(state["policy"]),
         bucket,
         parameters["keys"],
         parameters["exempt"],
@@ -180,7 +182,8 @@ def _denied(policy: Policy, action: str, resource: str, principal: str | None) -
 def _felt_by(bucket: BucketState, parameters: dict[str, Any]) -> str:
     keys = ", ".join(parameters["keys"])
     if parameters["replace"]:
-        scope = f"The whole bucket {bucket.bucket} is closed to everybody but us: its policy leaves no room for less."
+        scope = f"The whole bucket {bucket.bucket} is closed to everybody but us, but for the delivery of logs: its "
+        "policy leaves no room for less."
     elif "*" in parameters["keys"]:
         scope = f"Every object of {bucket.bucket} is closed to everybody but us: which key is the image's is not known."
     else:
@@ -188,7 +191,7 @@ def _felt_by(bucket: BucketState, parameters: dict[str, Any]) -> str:
     owner = bucket.acl.owner_id
     others = [g for g in bucket.acl.grants if g.grantee_id != owner]
     if parameters["keep_acl"]:
-        acl = "The ACL stays as it is, because S3 delivers logs by it."
+        acl = "The ACL stays as it is, because logs are delivered by it."
     elif others:
         acl = f"ACLs are switched off: {len(others)} grant(s) to others end, for every object of the bucket."
     else:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from decisions.access import LOG_DELIVERY
+from decisions.access import CLOUDFRONT_LOGS, LOG_DELIVERY
 from decisions.bucket_policy import SETTINGS
 from decisions.export import Outcome
 from decisions.plan import make_plan
@@ -37,6 +37,7 @@ from tests.actions.given import (
 from tests.lab.aws import code_of
 
 OURS = organization()
+OWNER_ROOT = f"arn:aws:iam::{PRODUCTION}:root"
 
 
 def in_bucket(**change):
@@ -44,7 +45,26 @@ def in_bucket(**change):
     return findings(**({"exports": exports, "buckets": {BUCKET: known(bucket())}} | change))
 
 
+DEAD = {
+    "Sid": "Left",
+    "Effect": "Allow",
+    "Principal": {"AWS": "AIDAEXAMPLEUSERID1234"},
+    "Action": "s3:GetObject",
+    "Resource": f"arn:aws:s3:::{BUCKET}/*",
+}
+"""What S3 shows of a statement for a user who was deleted since; it takes no policy that names one."""
+
+
 class TestPlanning:
+    @pytest.mark.parametrize("action", [LockExport(), RemoveExportGrant(), DenyExportWrites()], ids=lambda a: a.kind)
+    def test_no_policy_is_written_that_names_somebody_who_was_deleted(self, action):
+        both = DEAD | {"Sid": "Both", "Principal": {"AWS": [OWNER_ROOT, "AROAEXAMPLEROLEID1234"]}}
+        left = bucket(policy=document(DEAD, both, GRANT))
+        (planned,) = action.plan(in_bucket(buckets={BUCKET: known(left)}), OURS, NOW)
+        assert "EXAMPLE" not in planned.after["policy"]
+        kept = next(s for s in json.loads(planned.after["policy"])["Statement"] if s["Sid"] == "Both")
+        assert kept["Principal"]["AWS"] in (OWNER_ROOT, [OWNER_ROOT])
+
     def test_nothing_is_locked_where_nothing_was_exported(self):
         denied = facts(event=event(outcome=Outcome.DENIED), task=unknown(), key=known(KEY))
         assert LockExport().plan(in_bucket(exports=(denied,)), OURS, NOW) == ()
@@ -68,25 +88,34 @@ class TestPlanning:
         (planned,) = LockExport().plan(in_bucket(exports=exports), OURS, NOW)
         assert planned.parameters["keys"] == ["od?d", "vms/*"]
 
-    def test_an_acl_by_which_logs_are_delivered_is_kept(self):
-        grants = (
-            AclGrant(grantee_type="CanonicalUser", grantee_id=OWNER, permission="FULL_CONTROL"),
+    @pytest.mark.parametrize(
+        "writer",
+        [
             AclGrant(grantee_type="Group", grantee_uri=LOG_DELIVERY, permission="WRITE"),
-        )
+            AclGrant(grantee_type="CanonicalUser", grantee_id=CLOUDFRONT_LOGS, permission="FULL_CONTROL"),
+        ],
+        ids=["S3", "CloudFront"],
+    )
+    def test_an_acl_by_which_logs_are_delivered_is_kept(self, writer):
+        grants = (AclGrant(grantee_type="CanonicalUser", grantee_id=OWNER, permission="FULL_CONTROL"), writer)
         logs = bucket(acl=Acl(owner_id=OWNER, grants=grants))
         (planned,) = LockExport().plan(in_bucket(buckets={BUCKET: known(logs)}), OURS, NOW)
         assert planned.after["acl"] == planned.before["acl"]
         assert planned.after["ownership"] == planned.before["ownership"]
-        assert "S3 delivers logs by it" in planned.blast_radius
+        assert "logs are delivered by it" in planned.blast_radius
 
     def test_a_policy_that_leaves_no_room_is_replaced_for_the_time_of_the_lock_and_the_page_says_so(self):
         many = [{"Sid": f"S{n}", "Effect": "Allow", "Principal": {"AWS": PRODUCTION}, "Action": "s3:GetObject",
                  "Resource": f"arn:aws:s3:::{BUCKET}/{'p' * 150}{n}"} for n in range(70)]  # fmt: skip
-        full = bucket(policy=document(*many))
+        trail = {"Sid": "Trail", "Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"},
+                 "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{BUCKET}/AWSLogs/*"}  # fmt: skip
+        full = bucket(policy=document(trail, *many))
         (planned,) = LockExport().plan(in_bucket(buckets={BUCKET: known(full)}), OURS, NOW)
         assert planned.parameters["replace"]
         assert "whole bucket" in planned.blast_radius
         assert planned.before["policy"] == full.policy
+        assert trail in json.loads(planned.after["policy"])["Statement"], "CloudTrail goes on delivering"
+        assert "but for the delivery of logs" in planned.blast_radius
 
     def test_whoever_breaks_glass_is_spared_in_the_bucket_s_account_also_when_given_for_every_account(self):
         ours = organization(break_glass=("arn:aws:iam::*:role/break-glass",))
@@ -166,6 +195,82 @@ def test_the_actions_of_one_plan_do_not_make_one_another_stale_and_come_back_byt
         back = action.revert(Roles(roots, action), plan, its_receipt)
         assert back.verified, back.probes
     assert {p.id: a.read(Roles(roots, a), p) for a, p in planned} == original
+
+
+@pytest_lab
+def test_s3_lists_principals_in_another_order_at_each_read_and_the_way_back_is_still_found(lab, roots):
+    """As AWS does (terraform-provider-aws 13144, 22030); the lab answers what was put."""
+    opened(lab, roots)
+    named = OPEN | {"Principal": {"AWS": [f"arn:aws:iam::{PRODUCTION}:root", "arn:aws:iam::123456789012:root"]}}
+    roots[PRODUCTION].client("s3").put_bucket_policy(Bucket=BUCKET, Policy=document(named, GRANT))
+    for action in (RemoveExportGrant(), LockExport(), DenyExportWrites()):
+        (planned,) = action.plan(found(roots), OURS, datetime.now(UTC))
+        aws = Shuffling(roots, action)
+        before = action.read(aws, planned)
+        assert action.apply(aws, planned, before).changed
+        assert not action.apply(aws, planned, before).changed
+        assert action.precondition(planned, action.read(aws, planned)) == planned.preconditions[0].sha256
+        done = receipt(planned, before, action.read(aws, planned), action.verify(aws, planned))
+        assert done.verification.verified, done.verification.probes
+        back = action.revert(aws, planned, done)
+        assert back.verified, back.probes
+
+
+@pytest_lab
+def test_a_policy_that_names_a_deleted_user_is_locked_and_comes_back_without_them(lab, roots):
+    """S3 shows the user's id once they are gone, and takes no policy with it: `Invalid principal in policy`."""
+    opened(lab, roots)
+    roots[PRODUCTION].user("left", document(GRANT))
+    arn = f"arn:aws:iam::{PRODUCTION}:user/left"
+    root = roots[PRODUCTION].client("s3")
+    root.put_bucket_policy(Bucket=BUCKET, Policy=document(OPEN, DEAD | {"Principal": {"AWS": arn}}))
+    aws = Deleted(roots, LockExport())
+    was = LockExport().read(aws, LockExport().plan(found(roots), OURS, datetime.now(UTC))[0])
+    seen = found(roots).buckets[BUCKET].value.model_copy(update={"policy": was["policy"]})
+    (planned,) = LockExport().plan(found(roots, buckets={BUCKET: known(seen)}), OURS, datetime.now(UTC))
+    assert "AIDA" in planned.before["policy"]
+    before = LockExport().read(aws, planned)
+    assert LockExport().apply(aws, planned, before).changed
+    verification = LockExport().verify(aws, planned)
+    assert verification.verified, verification.probes
+    done = receipt(planned, before, LockExport().read(aws, planned), verification)
+    back = LockExport().revert(aws, planned, done)
+    assert back.verified, back.probes
+    assert json.loads(root.get_bucket_policy(Bucket=BUCKET)["Policy"])["Statement"] == [OPEN]
+
+
+class Deleted(Roles):
+    """Our roles, answered by an S3 whose user `left` was deleted."""
+
+    def client(self, service, **where):
+        client = super().client(service, **where)
+        client.meta.events.register("after-call.s3.GetBucketPolicy", self._forget, unique_id="forget")
+        return client
+
+    def _forget(self, parsed, **_):
+        if "Policy" in parsed:
+            arn = f"arn:aws:iam::{PRODUCTION}:user/left"
+            parsed["Policy"] = parsed["Policy"].replace(arn, DEAD["Principal"]["AWS"])
+
+
+class Shuffling(Roles):
+    """Our roles, answered by an S3 that turns the lists of principals round at each read."""
+
+    reads = 0
+
+    def client(self, service, **where):
+        client = super().client(service, **where)
+        client.meta.events.register("after-call.s3.GetBucketPolicy", self._turn, unique_id="turn")
+        return client
+
+    def _turn(self, parsed, **_):
+        self.reads += 1
+        text = json.loads(parsed["Policy"]) if "Policy" in parsed else {"Statement": []}
+        for one in text["Statement"]:
+            if isinstance(one["Principal"], dict) and isinstance(one["Principal"].get("AWS"), list):
+                one["Principal"]["AWS"] = one["Principal"]["AWS"][:: 1 if self.reads % 2 else -1]
+        if "Policy" in parsed:
+            parsed["Policy"] = json.dumps(text)
 
 
 @pytest_lab
