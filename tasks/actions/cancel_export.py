@@ -1,7 +1,8 @@
 """`ec2.cancel-export`: stop a running export before its image lies in the bucket.
 
-AWS refuses it in the final transfer and once the task is complete: then the image is in the bucket, which is no failure
-of containment but a fact that the approver must hear. Store tasks have no cancel API; they die when their caller is cut.
+AWS refuses it in the final transfer and once the task is complete: then the image is, or soon will be, in the bucket.
+That is said as a failure, so that the plan is made again and holds the copy; nothing else of the plan waits for it.
+Store tasks have no cancel API; they die when their caller is cut.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from tasks.actions.settled import verification
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
 
-FINAL_TRANSFER = timedelta(minutes=10)
-"""How long a task that can no longer be cancelled is watched until it ends."""
+CANCELLING = timedelta(minutes=2)
+"""How long a task that is being cancelled is watched until it ends; the actor is cut off only after that."""
+ENDED = frozenset({"completed", "Completed"})
 REFUSALS = frozenset({"IncorrectState", "InvalidParameterValue", "UnsupportedOperation", "TaskAlreadyCompleted"})
 """EC2's answers to cancelling a task that is past cancelling."""
 
@@ -89,6 +91,8 @@ class CancelExport(Action):
 
     def apply(self, aws: Clients, action: PlannedAction, before: State) -> Applied:
         state = self.read(aws, action)
+        if state["state"] in ENDED:
+            raise ActionRefused(_ended(action, state))
         if self.reached(action, state):
             return Applied(changed=False, notes=(_ended(action, state),))
         try:
@@ -96,11 +100,18 @@ class CancelExport(Action):
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") not in REFUSALS:
                 raise
-            return Applied(changed=False, notes=(f"EC2 refuses to cancel {action.target} any more: {error}",))
+            raise ActionRefused(
+                f"EC2 refuses to cancel {action.target} any more: {error}. Its image will lie in {state['bucket']}, "
+                "unless the lock keeps it out: look again, and copy it."
+            ) from error
         return Applied(changed=True, request_ids=(answer["ResponseMetadata"]["RequestId"],))
 
     def verify(self, aws: Clients, action: PlannedAction) -> Verification:
-        return verification([lambda: self._ended(aws, action)], patience=FINAL_TRANSFER)
+        seen = verification([lambda: self._ended(aws, action)], patience=CANCELLING)
+        state = self.read(aws, action)
+        if state["state"] in ENDED:
+            raise ActionRefused(_ended(action, state))
+        return seen
 
     def revert(self, aws: Clients, action: PlannedAction, receipt: Receipt) -> Verification:
         return Verification(verified=False, probes=(f"{action.id} cannot be taken back: {action.inverse}",))
@@ -114,7 +125,7 @@ class CancelExport(Action):
 
 
 def _ended(action: PlannedAction, state: State) -> str:
-    if state["state"] in {"completed", "Completed"}:
+    if state["state"] in ENDED:
         return (
             f"{action.target} was completed before it could be cancelled: the image lies in {state['bucket']}. "
             "It needs the copy, and may be deleted after it."
