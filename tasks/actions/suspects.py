@@ -14,9 +14,19 @@ SHOWN = 3
 
 
 def suspected(findings: Findings, organization: Organization, kind: str) -> tuple[PrincipalState, ...]:
-    """The `user`s or `role`s of the chain that may be changed; unknown ones stand in `findings.missing`."""
+    """The `user`s or `role`s of the chain that may be changed; unknown ones stand in `findings.missing`.
+
+    Those where the credentials began come first: whoever is cut off last can no longer make new sessions of the others.
+    """
     known = (answer.value for answer in findings.principals.values() if not isinstance(answer, Unknown))
-    return tuple(p for p in known if p.type == kind and not untouchable(p, organization))
+    mine = (p for p in known if p.type == kind and not untouchable(p, organization))
+    return tuple(sorted(mine, key=lambda p: -_hops(p.arn, findings)))
+
+
+def _hops(arn: str, findings: Findings) -> int:
+    """How far back in a chain the principal stands: 0 made the export itself."""
+    chains = ((export.actor, *export.actor.chain) for export in findings.exports)
+    return max((n for chain in chains for n, hop in enumerate(chain) if hop.iam_arn == arn), default=0)
 
 
 def exports_evidence(findings: Findings) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from decisions.activity import LogAnswer, LogRecord
+from decisions.actor import Hop
 from decisions.evidence import Coverage
 from decisions.export import ExportApi
 from decisions.ledger import canonical_sha256
@@ -97,6 +98,20 @@ def test_every_active_key_of_the_user_is_turned_off_and_the_page_says_how_many_t
     planned = plan(DeactivateAccessKey(), findings(principals={"u": known(user(access_keys=tuple(keys)))}))
     assert [a.target for a in planned] == ["AKIA1", "AKIA2"]
     assert "2 more key(s)" in planned[0].blast_radius
+
+
+def test_the_role_where_the_chain_began_is_revoked_first_or_it_makes_new_sessions_of_the_next():
+    first, then, last = role("federated"), role("deploy"), role("exporter")
+    hops = tuple(
+        Hop(**actor(r, f"ASIA{n}").model_dump(exclude={"cut", "chain"})) for n, r in enumerate((last, then, first))
+    )
+    exports = (
+        facts(actor=actor(then, "ASIA1")),
+        facts(actor=actor(last, "ASIA0").model_copy(update={"chain": hops}), event=event(event_id="e-2")),
+    )
+    principals = {r.arn: known(r) for r in (then, last, first)}
+    planned = plan(RevokeRoleSessions(), findings(exports=exports, principals=principals))
+    assert [a.target for a in planned] == [first.arn, then.arn, last.arn]
 
 
 def test_the_page_says_who_else_uses_the_role():
