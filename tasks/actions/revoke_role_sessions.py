@@ -1,7 +1,8 @@
-"""`iam.revoke-role-sessions`: refuse every session of a role that was issued before the moment of applying.
+"""`iam.revoke-role-sessions`: refuse every session of a role that was issued before a minute after the moment of applying.
 
 Temporary credentials cannot be switched off one by one; what the role may do decides. The deny is the console's own
-"revoke active sessions". It comes after the identity upstream was cut, or the actor just assumes the role again.
+"revoke active sessions". It comes after the identity upstream was cut, or the actor just assumes the role again; and as
+IAM needs some seconds to know that cut everywhere, sessions that are made in these seconds are refused too.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from tasks.actions.suspects import blast_radius, exports_evidence, keys_of, susp
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
+
+SPREADING = timedelta(minutes=1)
+"""For how long an identity that was just cut may still get sessions: IAM is eventually consistent."""
 
 
 class RevokeRoleSessions(StateChange):
@@ -66,8 +70,9 @@ class RevokeRoleSessions(StateChange):
             state={"inline": role.inline_policies.get(REVOKE_POLICY)},
             after={"inline": _document(cut_off)},
             inverse="Removes the deny. Sessions that ended meanwhile stay ended; users sign in again.",
-            blast_radius=f"Every session of {role.name} that is open now is refused, not only the actor's; new "
-            f"sessions work. The cut-off is the moment of applying, not before {cut_off}. {blast_radius(role, findings)}",
+            blast_radius=f"Every session of {role.name} that is open now is refused, not only the actor's; sessions "
+            "made a minute after applying work, and earlier ones must be made again: IAM takes so long to know everywhere "
+            f"who was cut off. The cut-off is not before {cut_off}. {blast_radius(role, findings)}",
             parameters={
                 "cut_off": cut_off,
                 "principals": [role.arn],
@@ -87,12 +92,12 @@ class RevokeRoleSessions(StateChange):
         )
 
     def apply(self, aws: Clients, action: PlannedAction, before: State) -> Applied:
-        """The cut-off moves up to AWS's own clock: sessions made while the gate stood open are refused as well."""
+        """The cut-off is by AWS's own clock: sessions made while the gate stood open are refused as well."""
         current = self.read(aws, action)
         if self.reached(action, current):
             return Applied(changed=False)
         iam = self._iam(aws, action)
-        cut_off = max(_aws_time(iam.get_role(RoleName=name_of(action.target))), _planned(action))
+        cut_off = max(_aws_time(iam.get_role(RoleName=name_of(action.target))) + SPREADING, _planned(action))
         requests = self.write(aws, action, current, {"inline": _document(utc(cut_off))})
         return Applied(
             changed=True, request_ids=requests, notes=(f"Sessions issued before {utc(cut_off)} are refused.",)
