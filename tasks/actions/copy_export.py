@@ -56,6 +56,8 @@ class CopyExport(Action):
             state = findings.buckets.get(bucket)
             if isinstance(answer, Unknown) or state is None or isinstance(state, Unknown):
                 continue
+            if not organization.owns(state.value.account):
+                continue
             versions = (v for v in answer.value if not v.delete_marker)
             new = [v for v in versions if copied(findings, bucket, v.key, v.version_id) is None]
             planned += [self._for_version(v, state.value, locks, findings, organization, now) for v in new]

@@ -7,6 +7,7 @@ adds a marker and keeps serving the versions, so everything goes by VersionId.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import groupby
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from decisions.evidence import Unknown
+from decisions.export import ExportApi
 from decisions.findings import Findings
 from decisions.organization import Organization
 from decisions.plan import ActionClass, PlannedAction
@@ -29,6 +31,8 @@ from tasks.actions.suspects import exports_evidence
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+
+EXPORT_ID = re.compile(r"(export-i|export-ami|ami)-[0-9a-z]{8,17}")
 
 
 class DeleteExport(Action):
@@ -56,7 +60,9 @@ class DeleteExport(Action):
             state = findings.buckets.get(bucket)
             if isinstance(answer, Unknown) or state is None or isinstance(state, Unknown):
                 continue
-            by_key = sorted(answer.value, key=lambda v: v.key)
+            if not organization.owns(state.value.account):
+                continue
+            by_key = sorted((v for v in answer.value if _of_an_export(v.key, bucket, findings)), key=lambda v: v.key)
             for _, versions in groupby(by_key, key=lambda v: v.key):
                 planned.append(self._for_object(list(versions), state.value, findings))
         return tuple(a for a in planned if a is not None)
@@ -175,6 +181,17 @@ class DeleteExport(Action):
 
     def _s3(self, aws: Clients, action: PlannedAction) -> S3Client:
         return aws.client("s3", account=action.account, tier=self.tier, region=action.region)
+
+
+def _of_an_export(key: str, bucket: str, findings: Findings) -> bool:
+    """Whether the key is one that AWS gives to an export of the case: it ends with the id of the task, or of the stored image.
+
+    What else an alert says of the key is the sender's word, and must not name somebody's database for deletion.
+    """
+    exports = [e for e in findings.exports if not isinstance(e.bucket, Unknown) and e.bucket.value == bucket]
+    ids = {i for e in exports for i in (e.event.task_id, e.event.image_id if e.event.api is ExportApi.STORE else None)}
+    ids |= {e.task.value.task_id for e in exports if not isinstance(e.task, Unknown)}
+    return any(i and EXPORT_ID.fullmatch(i) and re.search(rf"{re.escape(i)}(\.\w+)?$", key) for i in ids)
 
 
 def _images(versions: Iterable[ObjectVersion]) -> list[ObjectVersion]:

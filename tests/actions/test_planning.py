@@ -16,6 +16,7 @@ from decisions.receipt import Verification
 from decisions.resources import AccessKey, ObjectVersion
 from tasks.actions.attach_export_guardrail import AttachExportGuardrail
 from tasks.actions.cancel_export import CancelExport
+from tasks.actions.copy_export import CopyExport
 from tasks.actions.deactivate_access_key import DeactivateAccessKey
 from tasks.actions.delete_export import DeleteExport
 from tasks.actions.deny_user import AWS_DENY_ALL, DENY_ALL, DenyUser
@@ -168,10 +169,13 @@ def test_two_alerts_of_one_task_cancel_it_once_and_nobody_is_told_that_it_can_be
     assert "cannot be resumed" in planned.inverse
 
 
+KEY = "vms/export-i-0123456789abcdef0.ova"
+
+
 def version(number: int = 1, **change):
     given = {
         "bucket": BUCKET,
-        "key": "vms/export-i-1.ova",
+        "key": KEY,
         "version_id": f"v{number}",
         "size_bytes": 10,
         "etag": '"e"',
@@ -188,9 +192,7 @@ def copy_receipt(number: int = 1, verified: bool = True):
         "destination_version": f"d{number}",
         "destination_account": "777788889999",
     }
-    done = plan(WatchExports())[0].model_copy(
-        update={"id": f"forensics.copy-export:{BUCKET}/vms/export-i-1.ova@v{number}"}
-    )
+    done = plan(WatchExports())[0].model_copy(update={"id": f"forensics.copy-export:{BUCKET}/{KEY}@v{number}"})
     return receipt(done, {}, {"copy": {}}, Verification(verified=verified, probes=("p",)), custody=custody)
 
 
@@ -218,6 +220,23 @@ def test_delete_markers_need_no_copy_but_go_with_the_versions():
     (planned,) = plan(DeleteExport(), exported(version(1), marker, receipts=(copy_receipt(1),)))
     assert [v["version_id"] for v in planned.before["versions"]] == ["v1", "v9"]
     assert plan(DeleteExport(), exported(marker)) == ()
+
+
+@pytest.mark.parametrize(
+    "key", ["payroll.db", "export-i-0123456789abcdef0/payroll.db", "export-i-0123456789abcdef01.ova"]
+)
+def test_an_object_that_an_alert_names_but_no_export_wrote_is_never_deleted(key):
+    named = version(key=key)
+    copied = copy_receipt().model_copy(update={"action_id": f"forensics.copy-export:{BUCKET}/{key}@v1"})
+    assert plan(DeleteExport(), exported(named, receipts=(copied,))) == ()
+
+
+@pytest.mark.parametrize("action", [CopyExport(), DeleteExport()], ids=lambda a: a.kind)
+def test_an_image_in_a_bucket_of_strangers_is_neither_copied_nor_deleted(action):
+    theirs = exported(version(), receipts=(copy_receipt(),) if isinstance(action, DeleteExport) else ())
+    assert len(plan(action, theirs)) == 1
+    foreign = {BUCKET: known(bucket(account="210987654321"))}
+    assert plan(action, theirs.model_copy(update={"buckets": foreign})) == ()
 
 
 def test_unknown_objects_or_bucket_plan_no_deletion():
