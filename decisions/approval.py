@@ -136,9 +136,9 @@ def refuse_answer(
         return "The answer names another plan than the one that is asked about."
     if is_suspect(who, suspects):
         return f"{who} is the person behind the export or cannot be told apart from them: ask somebody else."
-    if requested_by is not None and who == requested_by.lower():
+    if requested_by is not None and is_suspect(who, frozenset({requested_by})):
         return f"{who} asked for this release: somebody else must agree to it."
-    if any(a.approver == who and a.decision == "approve" and a.expires > approval.time for a in earlier):
+    if any(_name(a.approver) == _name(who) and a.decision == "approve" and a.expires > approval.time for a in earlier):
         return f"{who} has already answered: a second, different person is needed."
     ids = {a.id for a in plan.actions}
     unknown = [i for i in approval.leave_out if i not in ids]
@@ -161,12 +161,15 @@ def _broken_needs(plan: Plan, leave_out: Sequence[str]) -> str | None:
 
 
 def is_suspect(address: str, suspects: frozenset[str]) -> bool:
-    """Whether an approver's address may be the actor: the same address, or the same name before the @.
+    """Whether an approver's address may be one of these people: the same name before the @, and before a `+`.
 
     Erring on this side costs a second phone call; erring on the other lets the suspect approve.
     """
-    name = address.lower().split("@", 1)[0]
-    return any(name == s.lower().split("@", 1)[0] for s in suspects if s)
+    return any(_name(address) == _name(s) for s in suspects if s)
+
+
+def _name(address: str) -> str:
+    return address.strip().lower().split("@", 1)[0].split("+", 1)[0]
 
 
 def approve(
@@ -188,10 +191,10 @@ def approve(
             given.expires <= now
             or given.time > now
             or is_suspect(given.approver, suspects)
-            or given.approver == requested_by
+            or (requested_by is not None and is_suspect(given.approver, frozenset({requested_by})))
         ):
             continue
-        valid.setdefault(given.approver, given)
+        valid.setdefault(_name(given.approver), given)
     leave_out = tuple(sorted({i for a in valid.values() for i in a.leave_out}))
     need = approvals_needed(plan, leave_out, organization)
     people = [a for a in valid.values() if a.method != "auto"]

@@ -109,6 +109,25 @@ def test_the_suspect_is_known_by_name_under_any_domain():
     assert not is_suspect("alice@example.com", frozenset({"", "jo.contractor"}))
 
 
+def test_a_tag_in_the_address_makes_nobody_somebody_else():
+    assert is_suspect("jo.contractor+aws@example.com", frozenset({"jo.contractor@example.com"}))
+    assert is_suspect("jo.contractor@example.com", frozenset({"jo.contractor+cli"}))
+
+
+def test_one_person_with_two_addresses_is_one_person():
+    delete = plan_of(DELETE, gate="destruction", verified=frozenset({COPY.id}))
+    again = answer(delete, "alice+phone@example.com")
+    assert isinstance(decide(delete, answer(delete), again), NotApproved)
+    assert "already answered" in (refuse_answer(again, delete, [answer(delete)], frozenset()) or "")
+
+
+@pytest.mark.parametrize("asked", ["Alice", "alice@other.example.com", "alice+x@example.com", " alice@example.com"])
+def test_whoever_asked_for_a_release_does_not_grant_it_under_another_spelling(asked):
+    plan = plan_of(action())
+    assert refuse_answer(answer(plan), plan, [], frozenset(), requested_by=asked)
+    assert isinstance(approve(plan, [answer(plan)], organization(), frozenset(), NOW, requested_by=asked), NotApproved)
+
+
 def test_evidence_is_copied_before_it_is_deleted_and_deletions_come_last():
     with pytest.raises(PlanError, match="would destroy evidence"):
         plan_of(action("s3.delete-export", "x", cls=ActionClass.DESTRUCTIVE), gate="destruction")
