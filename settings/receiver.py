@@ -8,15 +8,20 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class ReceiverSettings(BaseSettings):
-    """The HTTP door."""
+class BodyLimit(BaseSettings):
+    """How much is taken in at once, through whichever door."""
 
     model_config = SettingsConfigDict(env_prefix="VMEXPORT_RECEIVER_", hide_input_in_errors=True)
+
+    body_limit_bytes: int = Field(10 * 1024 * 1024, ge=1, description="Largest accepted body, after decompression")
+
+
+class ReceiverSettings(BodyLimit):
+    """The HTTP door."""
 
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8088, ge=0, le=65535, description="Port to listen on")
     secret: SecretStr = Field(description="Value that a sender puts in the header X-VMExport-Secret", min_length=16)
-    body_limit_bytes: int = Field(10 * 1024 * 1024, description="Largest accepted body, after decompression")
     deployment: str = Field("vm-export/respond", description="Prefect deployment that a new case starts")
 
 

@@ -109,14 +109,13 @@ def test_a_bomb_is_stopped_and_said(tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, b"\x1f\x8bnot gzip", gzip.compress(b"{}" * 100)[:-9]])
-def test_what_cannot_be_read_is_a_usage_problem(content, tmp_path):
+def test_what_cannot_be_read_is_a_usage_problem(vmexport, content, tmp_path):
     file = tmp_path / "alert.gz"
     if content is not None:
         file.write_bytes(content)
-    result = run(file)
-    assert result.exit_code == 2
-    assert str(file) in result.stderr
-    assert result.stdout == ""
+    answer = vmexport("decode", str(file))
+    assert (answer.code, answer.out) == (2, "")
+    assert str(file) in answer.err
 
 
 def test_an_empty_body_says_so():
