@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import typer
 
-app = typer.Typer(help="The people who may answer a gate.", no_args_is_help=True)
-Address = Annotated[str, typer.Argument(help="The person's address, e.g. alice@example.com")]
+app = typer.Typer(help="The people who may answer a gate.", no_args_is_help=True, rich_markup_mode=None)
+Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="The person's address, e.g. alice@example.com")]
 WHITE_ON_BLACK, RESET = "\x1b[38;5;231;48;5;16m", "\x1b[0m"
 """The code's light squares are drawn; in a terminal's own colours they might be dark, which not every app reads."""
 
@@ -22,19 +22,18 @@ def add(
         bool, typer.Option("--json", help="One JSON object with the provisioning URI, which is a secret")
     ] = False,
 ) -> None:
-    """Enrol a person: prints a QR code for their authenticator, once. Let them scan it from your screen.
+    """Enrol a person. Prints a QR code for their authenticator, once: let them scan it from your screen.
 
     Example: vmexport approver add alice@example.com
     """
-    from cli.console import UsageProblem, case_store, say, say_json
+    from cli.console import UsageProblem, say, say_json
     from records import approvers
     from records.secret_key import KeyProblem
 
-    with case_store():
-        try:
-            uri = approvers.add(address)
-        except (approvers.NotEnrolled, KeyProblem) as error:
-            raise UsageProblem(f"{error}.") from error
+    try:
+        uri = approvers.add(address)
+    except (approvers.NotEnrolled, KeyProblem) as error:
+        raise UsageProblem(f"{error}.") from error
     if as_json:
         say_json({"address": approvers.normal(address), "provisioning_uri": uri})
         return
@@ -61,13 +60,12 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="One JSON array")
 
     Example: vmexport approver list
     """
-    from cli.console import FindingExit, case_store, say_json, show
+    from cli.console import FindingExit, say_json, show
     from decisions.document import Code, Table
     from decisions.evidence import utc
     from records import approvers
 
-    with case_store():
-        people = approvers.listing()
+    people = approvers.listing()
     if as_json:
         rows = [{"address": p.address, "added_at": utc(p.added_at), "removed_at": _time(p.removed_at)} for p in people]
         say_json(rows)
@@ -80,18 +78,17 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="One JSON array")
 
 @app.command("remove")
 def remove(address: Address) -> None:
-    """End a person's codes at once and forget their secret. Answers that they gave stay valid until they expire.
+    """End a person's codes at once. Their secret is forgotten; answers that they gave stay valid until they expire.
 
     Example: vmexport approver remove alice@example.com
     """
-    from cli.console import UsageProblem, case_store, say
+    from cli.console import UsageProblem, say
     from records import approvers
 
-    with case_store():
-        try:
-            approvers.remove(address)
-        except approvers.NotEnrolled as error:
-            raise UsageProblem(f"{error}. `vmexport approver list` names who is.") from error
+    try:
+        approvers.remove(address)
+    except approvers.NotEnrolled as error:
+        raise UsageProblem(f"{error}. `vmexport approver list` names who is.") from error
     say(f"{approvers.normal(address)} is no longer an approver.")
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from decisions.case import Case
     from decisions.document import Line
 
-app = typer.Typer(help="What is known of a case.", no_args_is_help=True)
+app = typer.Typer(help="What is known of a case.", no_args_is_help=True, rich_markup_mode=None)
 CaseId = Annotated[str, typer.Argument(metavar="CASE", help="Case id, e.g. VMX-20260302-ABCD")]
 Json = Annotated[bool, typer.Option("--json", help="JSON, for machines")]
 
@@ -26,13 +26,12 @@ def list_(
 
     Example: vmexport case list --open
     """
-    from cli.console import case_store, say, say_json, show
+    from cli.console import say, say_json, show
     from decisions.case import CaseState, fold
     from decisions.document import Table
     from records import ledger
 
-    with case_store():
-        cases = [fold(ledger.entries(case_id)) for case_id in reversed(ledger.cases())]
+    cases = [fold(ledger.entries(case_id)) for case_id in reversed(ledger.cases())]
     chosen = [c for c in cases if not (open_only and c.state is CaseState.CLOSED)]
     if as_json:
         say_json([_summary(c) for c in chosen])
@@ -45,19 +44,18 @@ def list_(
 
 @app.command("show")
 def show_(case: CaseId, as_json: Json = False) -> None:
-    """Everything that the ledger says of a case, entry by entry.
+    """What the ledger says of a case, entry by entry.
 
     Example: vmexport case show VMX-20260302-ABCD
     """
-    from cli.console import case_store, entries_of, say_json, show
+    from cli.console import entries_of, say_json, show
     from decisions.case import fold
     from decisions.document import Bullets, Code, Heading, Table
     from decisions.evidence import utc
     from decisions.ledger import entry_fields
     from decisions.story import tell
 
-    with case_store():
-        entries = entries_of(case)
+    entries = entries_of(case)
     folded = fold(entries)
     if as_json:
         say_json(_summary(folded) | {"ledger": [entry_fields(e) for e in entries]})
@@ -66,22 +64,25 @@ def show_(case: CaseId, as_json: Json = False) -> None:
     for entry in entries:
         sentence = tell(entry)
         told.append((str(entry.seq), utc(entry.time), Code(entry.by), sentence[1] if sentence else entry.kind))
-    facts = (f"{name}: {value}" for name, value in _summary(folded).items() if not isinstance(value, list))
+    facts = (
+        f"{name.replace('_', ' ')}: {value or '–'}"
+        for name, value in _summary(folded).items()
+        if not isinstance(value, list)
+    )
     show((Heading(1, folded.id), Bullets(tuple(facts)), Table(("#", "Time", "By", "What"), tuple(told))))
 
 
 @app.command("card")
 def card(case: CaseId, as_json: Json = False) -> None:
-    """The case card: how bad and why, the facts, what is missing, what to do next.
+    """How bad and why, the facts, what is missing, what to do next.
 
     Example: vmexport case card VMX-20260302-ABCD
     """
-    from cli.console import case_store, entries_of, say_json, show
+    from cli.console import entries_of, say_json, show
     from decisions.card import card_page
     from tasks import case_facts
 
-    with case_store():
-        entries, facts = entries_of(case), case_facts.latest(case)
+    entries, facts = entries_of(case), case_facts.latest(case)
     if as_json:
         say_json(_summary_of(entries) | {"facts": facts.model_dump(mode="json") if facts else None})
     else:
@@ -94,11 +95,11 @@ def timeline(
     as_json: Json = False,
     all_: Annotated[bool, typer.Option("--all", help="Reading calls and our own steps as well")] = False,
 ) -> None:
-    """What happened, in order: the actor's calls, reads of the image, the response. JSON holds all of it.
+    """What happened, in order. Calls of the actor, reads of the image, the response; JSON holds all of it.
 
     Example: vmexport case timeline VMX-20260302-ABCD
     """
-    from cli.console import case_store, entries_of, say_json, show
+    from cli.console import entries_of, say_json, show
     from decisions.document import Heading
     from decisions.findings import Findings
     from decisions.review import moments_table
@@ -107,9 +108,8 @@ def timeline(
     from settings.organization import organization
     from tasks import case_facts
 
-    with case_store():
-        entries, facts = entries_of(case), case_facts.latest(case)
-        moments = moments_of(entries, facts if isinstance(facts, Findings) else None, organization())
+    entries, facts = entries_of(case), case_facts.latest(case)
+    moments = moments_of(entries, facts if isinstance(facts, Findings) else None, organization())
     if as_json:
         say_json([as_object(m) for m in moments])
     else:
@@ -122,22 +122,21 @@ def export(
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="A new or empty folder")],
     as_json: Json = False,
 ) -> None:
-    """Write ledger, evidence and manifest into a folder that proves itself: `vmexport verify DIR` needs nothing else.
+    """Write a case into a folder that proves itself. `vmexport verify DIR` needs nothing else.
 
     Example: vmexport case export VMX-20260302-ABCD --to ./VMX-20260302-ABCD
     """
-    from cli.console import UsageProblem, case_store, say, say_json
+    from cli.console import UsageProblem, say, say_json
     from records import cases
 
-    with case_store():
-        try:
-            written = cases.export(case, to)
-        except LookupError as error:
-            raise UsageProblem(f"{error}. `vmexport case list` names them.") from error
-        except FileExistsError as error:
-            raise UsageProblem(f"{error}. Name a new folder.") from error
-        except OSError as error:
-            raise UsageProblem(f"{to} cannot be written: {error.strerror}. Name another folder.") from error
+    try:
+        written = cases.export(case, to)
+    except LookupError as error:
+        raise UsageProblem(f"{error}. `vmexport case list` names them.") from error
+    except FileExistsError as error:
+        raise UsageProblem(f"{error}. Name a new folder.") from error
+    except OSError as error:
+        raise UsageProblem(f"{to} cannot be written: {error.strerror}. Name another folder.") from error
     if as_json:
         say_json(written)
         return

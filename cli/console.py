@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from sqlalchemy.exc import DBAPIError
+
     from decisions.document import Page
     from decisions.ledger import LedgerEntry
 
@@ -58,35 +59,55 @@ def say_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2))
 
 
-@contextmanager
-def case_store() -> Iterator[None]:
-    """What is missing or broken in our own records or settings ends the command with the next step."""
+def told(error: Exception) -> Exit | None:
+    """What is missing or broken in records, settings or services, with the next step; None: a defect of ours."""
+    from pydantic import ValidationError
     from sqlalchemy.exc import OperationalError, ProgrammingError
 
     from records.database import NoDatabase
     from records.evidence import EvidenceDamaged
     from records.ledger import LedgerDamaged
+    from records.postgres_binaries import NoPostgres
     from settings.organization import OrganizationUnusable
     from tasks.case_facts import FactsUnreadable
 
-    try:
-        yield
-    except (NoDatabase, OrganizationUnusable) as error:
-        raise UsageProblem(str(error)) from error
-    except FactsUnreadable as error:
-        raise UsageProblem(f"{error}. Use the release that wrote it.") from error
-    except OperationalError as error:
-        why = str(error.orig).strip().splitlines()[0]
-        raise UsageProblem(
-            f"the case store does not answer ({why}). Start it, or correct VMEXPORT_DATABASE_URL."
-        ) from error
-    except ProgrammingError as error:
-        why = str(error.orig).strip().splitlines()[0]
-        raise UsageProblem(
-            f"the case store is not of this release ({why}). Bring it up to date: python -m records.database migrate"
-        ) from error
-    except (EvidenceDamaged, LedgerDamaged) as damage:
-        raise FindingExit(f"{damage}. `vmexport verify CASE` names everything that is damaged.") from damage
+    match error:
+        case NoDatabase() | NoPostgres() | OrganizationUnusable():
+            return UsageProblem(f"{str(error).rstrip('.')}.")
+        case FactsUnreadable():
+            return UsageProblem(f"{error}. Use the release that wrote it.")
+        case OperationalError():
+            why = f"the case store does not answer ({_first_line(error)})"
+            return UsageProblem(f"{why}. Start it, or correct VMEXPORT_DATABASE_URL.")
+        case ProgrammingError():
+            why = f"the case store is not of this release ({_first_line(error)})"
+            return UsageProblem(f"{why}. Bring it up to date: python -m records.database migrate")
+        case EvidenceDamaged() | LedgerDamaged():
+            return FindingExit(f"{error}. `vmexport verify CASE` names everything that is damaged.")
+        case ValidationError():
+            return _unusable_setting(error)
+        case _:
+            return None
+
+
+def _first_line(error: DBAPIError) -> str:
+    return next(iter(str(error.orig).strip().splitlines()), type(error).__name__)
+
+
+def _unusable_setting(error: ValidationError) -> Exit | None:
+    """A variable of the environment that is missing or wrong, by its name; its value may be a secret and is not shown."""
+    from pydantic_settings import BaseSettings
+
+    families = BaseSettings.__subclasses__()
+    for settings in (*families, *(child for family in families for child in family.__subclasses__())):
+        if settings.__name__ == error.title:
+            first = error.errors(include_input=False, include_url=False)[0]
+            name = str(first["loc"][0])
+            about = settings.model_fields[name].description if name in settings.model_fields else None
+            is_ = "is not set" if first["type"] == "missing" else f"cannot be used: {first['msg']}"
+            variable = f"{settings.model_config.get('env_prefix', '')}{name}".upper()
+            return UsageProblem(f"{variable} {is_}. Set it in the environment{f' ({about})' if about else ''}.")
+    return None
 
 
 def entries_of(case_id: str) -> tuple[LedgerEntry, ...]:

@@ -7,14 +7,16 @@ import sys
 import typer
 
 from cli import approver, case, decode, demo, gates, ingest, report, serve, verify
-from cli.console import Exit, say
+from cli.console import Exit, say, told
 
 app = typer.Typer(
     name="vmexport",
-    help="Responds to one nasty case: an EC2 instance exported as a VM image.",
+    help="Incident response for EC2 instances that were exported as VM images.",
+    epilog="Exit codes: 0 good, 1 a finding or a failed check, 2 wrong usage or a missing thing. Try it: vmexport demo",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    rich_markup_mode=None,  # plain text: no frames and no colours in a pipe, a log, a screen reader
 )
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
@@ -34,6 +36,9 @@ def main() -> None:
     """Run a command: 0 good, 1 a finding or a failed check, 2 wrong usage or a missing thing with the next step."""
     try:
         app()
-    except Exit as end:
+    except Exception as error:
+        end = error if isinstance(error, Exit) else told(error)
+        if end is None:
+            raise  # a defect of ours: its traceback is what a report of it needs
         say(str(end), error=True)
         sys.exit(end.code)

@@ -11,6 +11,7 @@ from uuid import UUID
 import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.responses import SetStateStatus
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL
 
 from settings.home import home
@@ -36,6 +37,12 @@ def _ask(question: Callable[[PrefectClient], Awaitable[T]]) -> T:
 
     try:
         return asyncio.run(asked())
+    except ObjectNotFound as error:
+        raise NotTaken(
+            f"the Prefect server at {api_url()} does not know of it: is it the server of this installation?"
+        ) from error
+    except PrefectHTTPStatusError as error:
+        raise NotTaken(f"the Prefect server at {api_url()} refused: HTTP {error.response.status_code}") from error
     except httpx.TransportError as error:
         raise NotTaken(
             f"no Prefect server answers at {api_url()}: start `vmexport serve`, or set PREFECT_API_URL"

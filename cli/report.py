@@ -33,18 +33,17 @@ def report(
 
     Example: vmexport report VMX-20260302-ABCD --format html --to report.html
     """
-    from cli.console import FindingExit, UsageProblem, case_store, entries_of, say
+    from cli.console import FindingExit, UsageProblem, entries_of, say
     from decisions.review import WHAT
     from records import evidence
 
-    with case_store():
-        entries_of(case)
-        written = [e for e in evidence.listing(case) if e.what == WHAT and e.media_type == MEDIA[format_]]
-        if not written:
-            raise FindingExit(
-                f"{case} has no report yet: it is written at the end of the response. See `vmexport case card {case}`."
-            )
-        content = evidence.load(written[-1])
+    entries_of(case)
+    written = [e for e in evidence.listing(case) if e.what == WHAT and e.media_type == MEDIA[format_]]
+    if not written:
+        raise FindingExit(
+            f"{case} has no report yet: it is written at the end of the response. See `vmexport case card {case}`."
+        )
+    content = evidence.load(written[-1])
     if to is None:
         typer.echo(content, nl=False)
         return

@@ -9,18 +9,18 @@ from typing import Annotated
 
 import typer
 
-EXAMPLE = "Example: VMEXPORT_RECEIVER_SECRET=… vmexport serve"
-
 
 def serve(
     home: Annotated[
         Path | None,
-        typer.Option(help="Folder for evidence, logs and the embedded database [default: VMEXPORT_HOME or var/]"),
+        typer.Option(
+            metavar="DIR", help="Folder for evidence, logs and the embedded database [default: VMEXPORT_HOME or var/]"
+        ),
     ] = None,
 ) -> None:
-    """Run everything that takes alerts and answers them, until Ctrl-C.
+    """Run everything that takes alerts and answers them, until Ctrl-C. It needs VMEXPORT_RECEIVER_SECRET.
 
-    Example: vmexport serve
+    Example: VMEXPORT_RECEIVER_SECRET=$(cat /etc/vmexport/secret) vmexport serve
     """
     from cli import services
     from cli.console import UsageProblem, say

@@ -16,14 +16,18 @@ def verify(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object")] = False,
 ) -> None:
-    """Check ledger, evidence hashes and completeness; exit 1 on any break, each named. A folder needs no database.
+    """Whether a case is what was written: ledger, evidence, completeness. Exit 1 on any break, each named.
+
+    A folder of `vmexport case export` needs no database.
 
     Example: vmexport verify VMX-20260302-ABCD
     """
-    from cli.console import FindingExit, say, say_json
-    from records.case_folder import verify_directory
+    from cli.console import FindingExit, UsageProblem, say, say_json
+    from records.case_folder import LEDGER, MANIFEST, verify_directory
 
     folder = Path(case)
+    if folder.is_dir() and not any((folder / name).exists() for name in (MANIFEST, LEDGER)):
+        raise UsageProblem(f"{case} is not an exported case: neither {MANIFEST} nor {LEDGER} is in it.")
     problems = verify_directory(folder, head) if folder.is_dir() else _verify_case(case, head)
     if as_json:
         say_json({"checked": case, "whole": not problems, "problems": list(problems)})
@@ -37,17 +41,14 @@ def verify(
 
 
 def _verify_case(case: str, head: str | None) -> tuple[str, ...]:
-    from cli.console import UsageProblem, case_store
+    from cli.console import UsageProblem
     from records import cases, ledger
 
-    with case_store():
-        try:
-            problems = cases.verify_case(case)
-        except LookupError as error:
-            raise UsageProblem(
-                f"{case} is neither a case nor a folder. `vmexport case list` names the cases."
-            ) from error
-        last = ledger.head(case)[1]
+    try:
+        problems = cases.verify_case(case)
+    except LookupError as error:
+        raise UsageProblem(f"{case} is neither a case nor a folder. `vmexport case list` names the cases.") from error
+    last = ledger.head(case)[1]
     if head is not None and head != last:
         return (*problems, f"the last entry is {last}, not {head}: entries were added, cut off or exchanged")
     return problems
