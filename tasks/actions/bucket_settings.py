@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -25,6 +27,13 @@ PERMISSIONS = {
 }
 """IAM actions to read and write each part; deleting a block or ownership controls is authorised by the Put action."""
 
+BUSY = frozenset({"OperationAborted", "InvalidBucketAclWithObjectOwnership"})
+"""What S3 answers, and boto3 does not repeat, while another setting of the bucket spreads: a conflicting operation (409), or
+an ACL that it still takes for the one before."""
+ATTEMPTS = 6
+PAUSE_SECONDS = 0.5
+"""Times the attempt: 7.5 s in all."""
+
 
 def settings_of(bucket: BucketState, *parts: str) -> State:
     """The parts of a bucket as it was read by `tasks.s3`, in the form of `read_settings`."""
@@ -40,7 +49,19 @@ def write_settings(
     s3: S3Client, bucket: str, owner: str, current: State, target: State, order: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Write the parts that differ, in `order`; the request ids."""
-    return tuple(WRITE[part](s3, bucket, owner, target[part]) for part in order if current[part] != target[part])
+    return tuple(_settle(part, s3, bucket, owner, target[part]) for part in order if current[part] != target[part])
+
+
+def _settle(part: str, s3: S3Client, bucket: str, owner: str, value: Any) -> str:
+    """Write one part, again for as long as S3 is still busy with the part that was written just before."""
+    for attempt in count(1):
+        try:
+            return WRITE[part](s3, bucket, owner, value)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") not in BUSY or attempt >= ATTEMPTS:
+                raise
+        time.sleep(PAUSE_SECONDS * attempt)
+    raise AssertionError("unreachable: count() does not end")
 
 
 def _policy(s3: S3Client, bucket: str, owner: str) -> Any:

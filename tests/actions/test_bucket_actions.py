@@ -305,6 +305,21 @@ def test_a_lock_that_was_cut_off_half_way_is_finished_and_can_still_be_taken_bac
 
 
 @pytest_lab
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [
+        ("PutBucketOwnershipControls", "InvalidBucketAclWithObjectOwnership"),
+        ("PutPublicAccessBlock", "OperationAborted"),
+    ],
+)
+def test_a_bucket_that_is_still_busy_with_the_setting_before_is_locked_all_the_same(lab, roots, operation, code):
+    scenario = lock(lab, roots)
+    lab.add_fault(service="s3", operation=operation, code=code, status=409, times=2)
+    assert scenario.action.apply(scenario.aws, scenario.planned, scenario.read()).changed
+    assert scenario.action.reached(scenario.planned, scenario.read())
+
+
+@pytest_lab
 def test_what_changed_in_the_bucket_since_the_plan_makes_it_stale(lab, roots):
     scenario = lock(lab, roots)
     agreed = scenario.planned.preconditions[0].sha256
