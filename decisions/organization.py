@@ -75,7 +75,9 @@ class Organization(Frozen):
     None: the rule only counts."""
     case_window: timedelta = timedelta(hours=24)
     copy_part_bytes: int = 64 * 1024 * 1024
-    copy_single_max_bytes: int = 5 * 1024**3
+    copy_single_max_bytes: int = 256 * 1024**2
+    """What is copied in one call. S3 takes up to 5 GiB, but answers only when it is done, and a client that gives up waiting
+    and asks again leaves one more locked copy each time."""
     copy_retention: timedelta = timedelta(days=365)
     copy_lock_mode: Literal["GOVERNANCE", "COMPLIANCE"] = "GOVERNANCE"
     approvals: ApprovalPolicy = ApprovalPolicy()
