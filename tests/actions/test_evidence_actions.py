@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from botocore.exceptions import BotoCoreError
+from botocore.response import StreamingBody
 
 from decisions.plan import PlannedAction
 from decisions.receipt import Receipt
@@ -96,6 +99,36 @@ def test_a_copy_that_was_cut_off_before_its_receipt_is_found_again_and_not_made_
     stored = roots[FORENSICS].client("s3").list_object_versions(Bucket=EVIDENCE_BUCKET)["Versions"]
     assert len(stored) == 1
     assert len(copies) == 1
+
+
+def test_a_connection_that_breaks_while_an_image_is_hashed_is_taken_up_where_it_broke(roots, world):
+    """Hours of reading never go by without a break."""
+    world.put(LARGE)
+    s3 = roots[PRODUCTION].client("s3")
+    breaks: list[int] = []
+
+    def break_off(parsed, **_):
+        body, left = parsed["Body"], parsed["ContentLength"]
+        if len(breaks) < 2:
+            breaks.append(left)
+            parsed["Body"] = StreamingBody(io.BytesIO(body.read(left // 2)), left)
+
+    s3.meta.events.register("after-call.s3.GetObject", break_off)
+    (version,) = s3.list_object_versions(Bucket=BUCKET, Prefix=KEY)["Versions"]
+    assert object_copy.sha256_of(s3, PRODUCTION, BUCKET, KEY, version["VersionId"]) == hashlib.sha256(LARGE).hexdigest()
+    assert breaks == [len(LARGE), len(LARGE) - len(LARGE) // 2]
+
+
+def test_a_connection_that_brings_nothing_ends_the_hashing(roots, world):
+    s3 = roots[PRODUCTION].client("s3")
+    s3.meta.events.register(
+        "after-call.s3.GetObject",
+        lambda parsed, **_: parsed.update(Body=StreamingBody(io.BytesIO(), parsed["ContentLength"])),
+    )
+    with pytest.raises(BotoCoreError):
+        object_copy.sha256_of(
+            s3, PRODUCTION, BUCKET, KEY, s3.list_object_versions(Bucket=BUCKET, Prefix=KEY)["Versions"][0]["VersionId"]
+        )
 
 
 def test_parts_that_a_killed_run_left_are_removed(roots, world):
