@@ -239,6 +239,43 @@ def test_a_policy_that_names_a_deleted_user_is_locked_and_comes_back_without_the
     assert json.loads(root.get_bucket_policy(Bucket=BUCKET)["Policy"])["Statement"] == [OPEN]
 
 
+@pytest_lab
+def test_a_canonical_id_that_s3_shows_as_an_account_is_still_the_export_service(lab, roots):
+    """S3 user guide, "Principals": S3 might change the canonical ID to the corresponding AWS account ID."""
+    opened(lab, roots)
+    action = DenyExportWrites()
+    (planned,) = action.plan(found(roots), OURS, datetime.now(UTC))
+    aws = Renamed(roots, action)
+    before = action.read(aws, planned)
+    assert action.apply(aws, planned, before).changed
+    assert not action.apply(aws, planned, before).changed
+    verification = action.verify(aws, planned)
+    assert verification.verified, verification.probes
+    after = action.read(aws, planned)
+    assert "210987654321" in after["policy"]
+    assert action.precondition(planned, after) == planned.preconditions[0].sha256
+    assert action.revert(aws, planned, receipt(planned, before, after, verification)).verified
+    assert action.read(Roles(roots, action), planned)["policy"] == json.dumps(
+        {"Version": "2012-10-17", "Statement": [OPEN, GRANT]}, indent=1
+    )
+
+
+class Renamed(Roles):
+    """Our roles, answered by an S3 that shows an account in place of the canonical id of a deny."""
+
+    def client(self, service, **where):
+        client = super().client(service, **where)
+        client.meta.events.register("after-call.s3.GetBucketPolicy", self._rename, unique_id="rename")
+        return client
+
+    def _rename(self, parsed, **_):
+        text = json.loads(parsed.get("Policy", '{"Statement": []}'))
+        for one in text["Statement"]:
+            if one["Effect"] == "Deny" and "CanonicalUser" in one["Principal"]:
+                one["Principal"] = {"AWS": "arn:aws:iam::210987654321:root"}
+                parsed["Policy"] = json.dumps(text)
+
+
 class Deleted(Roles):
     """Our roles, answered by an S3 whose user `left` was deleted."""
 
