@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
+from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import Field
 
 from decisions.evidence import Frozen
@@ -26,6 +27,10 @@ State = dict[str, Any]
 
 class ActionRefused(Exception):
     """An action will not do what it was asked; the sentence says what is in the way and the next step."""
+
+
+FAILURES = (ClientError, BotoCoreError, ActionRefused)
+"""What AWS or an action may answer instead of doing it; anything else is a defect of ours and ends the run."""
 
 
 class Clients(Protocol):

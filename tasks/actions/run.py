@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from botocore.exceptions import BotoCoreError, ClientError
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
@@ -23,12 +22,10 @@ from decisions.receipt import Receipt, Verification
 from records import ledger
 from settings.organization import organization
 from tasks import sts
-from tasks.actions.base import Action, ActionRefused, Clients
+from tasks.actions.base import FAILURES, Action, Clients
 from tasks.actions.registry import actions
+from tasks.actions.standing import account_for_begun, begun, receipts_in_force
 from tasks.artifacts import publish_receipts
-
-FAILURES = (ClientError, BotoCoreError, ActionRefused)
-"""What AWS or an action may answer instead of doing it; anything else is a defect of ours and ends the run."""
 
 
 class CarriedOut(Frozen):
@@ -65,9 +62,9 @@ async def carry_out(case_id: str, plan_hash: str) -> CarriedOut | Stale:
         proposal.requested_by,
     )
     if isinstance(approved, NotApproved):
-        return _stale(plan, (f"The agreement no longer holds: {approved.why}.",))
+        return await _stale(plan, (f"The agreement no longer holds: {approved.why}.",))
     if changed := (*_joined(entries, proposal), *await _world_changed(approved, entries)):
-        return _stale(plan, changed)
+        return await _stale(plan, changed)
 
     failed: dict[str, str] = {}
     for action in approved.actions:
@@ -76,6 +73,8 @@ async def carry_out(case_id: str, plan_hash: str) -> CarriedOut | Stale:
             continue
         if why := await _run_one(approved, action):
             failed[action.id] = why
+    if failed:
+        await asyncio.to_thread(account_for_begun, case_id)
     said = {
         "plan_hash": plan.hash,
         "gate": plan.gate,
@@ -88,7 +87,8 @@ async def carry_out(case_id: str, plan_hash: str) -> CarriedOut | Stale:
     return outcome
 
 
-def _stale(plan: Plan, changed: tuple[str, ...]) -> Stale:
+async def _stale(plan: Plan, changed: tuple[str, ...]) -> Stale:
+    await asyncio.to_thread(account_for_begun, plan.case_id)
     ledger.append(
         plan.case_id, "plan-stale", "flow", {"plan_hash": plan.hash, "gate": plan.gate, "changed": list(changed)}
     )
@@ -121,13 +121,19 @@ def _carried_out(plan: Plan, finished: LedgerEntry, entries: Sequence[LedgerEntr
 
 
 async def _world_changed(approved: ApprovedPlan, entries: Sequence[LedgerEntry]) -> tuple[str, ...]:
-    """The preconditions of every action that has not begun, read again at once."""
+    """The preconditions of every action that has not begun, read again at once.
+
+    Not those of a release: `revert` overwrites nothing that somebody changed, and says what is to be done by hand. As a
+    stale plan it would be proposed again as it is, for ever, and hold back all that can be released.
+    """
+    if approved.plan.gate == "release":
+        return ()
     plan_hash = approved.plan.hash
-    begun = {e.data["action_id"] for e in entries if e.kind == "action-started" and e.data["plan_hash"] == plan_hash}
+    started = {e.data["action_id"] for e in entries if e.kind == "action-started" and e.data["plan_hash"] == plan_hash}
     answers = [
         asyncio.to_thread(_precondition_changed, sts.aws(approved.plan.case_id), a)
         for a in approved.actions
-        if a.id not in begun
+        if a.id not in started
     ]
     return tuple(sentence for sentence in await asyncio.gather(*answers) if sentence)
 
@@ -207,18 +213,13 @@ def _apply(plan: Plan, planned: PlannedAction) -> Receipt | str:
 
 
 def _before(aws: Clients, plan: Plan, planned: PlannedAction, action: Action) -> dict[str, object]:
-    """What was in force before this case first touched it: the first stored state that has no receipt yet."""
-    entries = ledger.entries(plan.case_id)
-    settled = max(
-        (e.seq for e in entries if e.kind in {"action-done", "reverted"} and e.data["action_id"] == planned.id),
-        default=0,
-    )
-    unfinished = [
-        e for e in entries if e.kind == "action-started" and e.data["action_id"] == planned.id and e.seq > settled
-    ]
-    before = unfinished[0].data["before"] if unfinished else action.read(aws, planned)
+    """What was in force before this round first touched it: what is stored already comes before what is read now."""
+    earlier = begun(ledger.entries(plan.case_id)).get(planned.id)
+    if earlier and earlier.data["plan_hash"] == plan.hash:
+        return earlier.data["before"]
+    before = earlier.data["before"] if earlier else action.read(aws, planned)
     said = {"plan_hash": plan.hash, "action_id": planned.id, "before": before}
-    ledger.append(plan.case_id, "action-started", "action", said, key=f"started:{plan.hash}:{planned.id}")
+    ledger.append(plan.case_id, "action-started", "action", said)
     return before
 
 
@@ -245,14 +246,3 @@ def _revert(plan: Plan, planned: PlannedAction) -> Verification:
         return verification
     ledger.append(case, "reverted", "action", said, key=mark)
     return verification
-
-
-def receipts_in_force(entries: Sequence[LedgerEntry]) -> tuple[Receipt, ...]:
-    """What was done in the case and not taken back since, in the order it was done."""
-    standing: dict[str, Receipt] = {}
-    for entry in entries:
-        if entry.kind == "action-done":
-            standing[entry.data["action_id"]] = Receipt.model_validate(entry.data)
-        elif entry.kind == "reverted":
-            standing.pop(entry.data["action_id"], None)
-    return tuple(standing.values())

@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from decisions.approval import Approval, Proposal
-from decisions.plan import ActionClass, Plan, PlannedAction, make_plan
+from decisions.plan import ActionClass, Plan, PlannedAction
 from decisions.receipt import Receipt
-from flows.release import record_release
 from records import ledger
-from settings.organization import organization as ours
 from tasks.actions.base import State
 from tasks.actions.cancel_export import CancelExport
 from tasks.actions.copy_export import CopyExport
 from tasks.actions.delete_export import DeleteExport
 from tasks.actions.lock_export import LockExport
-from tasks.actions.permissions import by_tier, policy
 from tasks.actions.registry import actions
-from tasks.actions.run import CarriedOut, carry_out, receipts_in_force
+from tasks.actions.run import CarriedOut, carry_out
 from tests.actions import bucket_scenarios, eradication_scenarios, identity_scenarios, recovery_scenarios
+from tests.actions.agreed import World, world
 from tests.actions.bucket_scenarios import IMAGE, KEY, evidence_bucket, found, opened
 from tests.actions.given import (
     BUCKET,
     CASE,
     EVIDENCE_BUCKET,
     FORENSICS,
-    MANAGEMENT,
     PRODUCTION,
-    AsRoot,
     event,
     facts,
     findings,
@@ -45,12 +37,10 @@ from tests.actions.given import (
     task,
 )
 from tests.actions.killed_child import exit_code_of
-from tests.flows.harness import prefect  # noqa: F401 - a fixture
+from tests.flows.harness import prefect
 from tests.flows.incidents import export_for_real, running_instance
-from tests.lab.aws import As, trust
-from tests.lab.aws import policy as allowing
-from tests.lab.conftest import RunningLab
-from tests.tasks.conftest import forget_settings
+
+__all__ = ["prefect", "world"]
 
 pytestmark = [
     pytest.mark.lab,
@@ -61,75 +51,6 @@ pytestmark = [
 PARTS = {"copy_single_max_bytes": 100, "copy_part_bytes": 5 * 1024**2}
 """S3 takes no smaller parts, but for the last."""
 LOCK = ("PutBucketPolicy", "PutBucketPublicAccessBlock", "PutBucketAcl", "PutBucketOwnershipControls")
-
-
-@dataclass
-class World:
-    """The lab with our roles in it as deployments/iam makes them, and an empty ledger."""
-
-    lab: RunningLab
-    roots: dict[str, As]
-    written: int = 0
-    """How many events there were before the plan that is tested."""
-
-    def agreed(self, *planned: PlannedAction) -> Plan:
-        """A plan of these actions that two people agreed to."""
-        verified = frozenset(r.action_id for r in receipts_in_force(ledger.entries(CASE)))
-        plan = make_plan(CASE, actions()[planned[-1].kind].gate, planned, ours(), verified)
-        proposal = Proposal(plan=plan, suspects=())
-        ledger.append(CASE, "plan-proposed", "flow", proposal.model_dump(mode="json", exclude={"seq"}))
-        return self.agree(plan)
-
-    def agree(self, plan: Plan) -> Plan:
-        now = datetime.now(UTC)
-        for who in ("alice@example.com", "bob@example.com"):
-            answer = Approval(
-                case_id=CASE, gate=plan.gate, plan_hash=plan.hash, decision="approve", approver=who, method="totp",
-                time=now, reason="", expires=now + timedelta(hours=1),
-            )  # fmt: skip
-            ledger.append(CASE, "gate-answered", f"person:{who}", answer.model_dump(mode="json"))
-        self.written = len(self.lab.events())
-        return plan
-
-    def state(self, planned: PlannedAction) -> State:
-        return actions()[planned.kind].read(AsRoot(self.roots), planned)
-
-    def writes(self) -> list[tuple[str, str]]:
-        """What our roles have written since the plan, in order: one call is one, in however many accounts it is logged."""
-        calls = {
-            e["requestID"]: (e["eventName"], json.dumps(e["requestParameters"], sort_keys=True))
-            for e in self.lab.events()[self.written :]
-            if "assumed-role/vmexport-" in e["userIdentity"].get("arn", "")
-            and not e["readOnly"]
-            and "errorCode" not in e
-        }
-        return list(calls.values())
-
-
-@pytest.fixture
-def world(database, lab, roots, monkeypatch) -> World:
-    hub = roots[MANAGEMENT].user("vmexport-hub", allowing({"Action": "sts:AssumeRole"}))
-    for account in (MANAGEMENT, PRODUCTION, FORENSICS):
-        for tier, permissions in by_tier().items():
-            trusting = trust({"AWS": f"arn:aws:iam::{MANAGEMENT}:root"})
-            roots[account].role(f"vmexport-{tier}", trusting, json.dumps(policy(permissions)))
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "VMEXPORT_DRILL_CREDENTIALS"):
-        monkeypatch.delenv(name, raising=False)
-    environment = {
-        "AWS_ENDPOINT_URL": lab.endpoint,
-        "AWS_ACCESS_KEY_ID": hub.key.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": hub.key.secret_access_key,
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    forget_settings()
-    yield World(lab, roots)
-    forget_settings()
-
-
 Build = Callable[[World], Awaitable[tuple[PlannedAction, ...]]]
 
 
@@ -214,7 +135,6 @@ async def test_killed_between_apply_and_verify_it_is_applied_once_and_undone_exa
 IN_THE_MIDDLE: dict[str, tuple[Build, str, tuple[str, ...]]] = {
     "lock, after the policy": (of(bucket_scenarios.lock), "PutBucketPolicy", LOCK),
     "lock, after the ACL": (of(bucket_scenarios.lock), "PutBucketAcl", LOCK),
-    "grant": (of(bucket_scenarios.remove_grant), "PutBucketPolicy", ("PutBucketPolicy", "PutBucketAcl")),
     "copy": (copy, "CopyObject", (*LOCK, "CopyObject")),
     "delete": (delete, "DeleteObject", ("DeleteObject",) * 3),
     "guardrail": (of(recovery_scenarios.guardrail), "CreatePolicy", ("CreatePolicy", "AttachPolicy")),
@@ -272,8 +192,7 @@ async def released(world: World, planned: PlannedAction, before: State) -> None:
     """Where it can be undone, a release puts back exactly what was there before the first of the two runs."""
     if planned.action_class is not ActionClass.REVERSIBLE:
         return
-    plan = world.agree(record_release(CASE, "carol@example.com", "a false alarm"))
-    outcome = await carry_out(CASE, plan.hash)
+    outcome = await world.release()
     assert isinstance(outcome, CarriedOut), outcome
     assert not outcome.failed
     assert world.state(planned) == before
