@@ -124,7 +124,7 @@ class RemoveExportPermission(StateChange):
         )
 
     def same(self, one: State, other: State) -> bool:
-        return one.get("document") == other.get("document")
+        return one["document"] == other.get("document") if "document" in one else one == other
 
     def put_back(self, now: State, before: State) -> bool:
         return now == before  # the versions too

@@ -10,7 +10,19 @@ from tasks.actions.base import ActionRefused
 from tasks.actions.inline_policy import GUARD_POLICY, canonical
 from tasks.actions.remove_export_permission import GUARD, RemoveExportPermission
 from tests.actions.eradication_scenarios import BROAD, EXPORT, MANAGED, managed
-from tests.actions.given import NOW, PRODUCTION, actor, document, facts, findings, known, organization, role, user
+from tests.actions.given import (
+    NOW,
+    PRODUCTION,
+    actor,
+    document,
+    facts,
+    findings,
+    known,
+    organization,
+    receipt,
+    role,
+    user,
+)
 
 OURS = organization()
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
@@ -90,3 +102,17 @@ def test_the_old_version_is_kept_until_it_is_the_default_again_and_ours_is_gone_
     iam.set_default_policy_version(PolicyArn=MANAGED, VersionId="v1")
     scenario.action.write(scenario.aws, scenario.planned, scenario.read(), before)
     assert scenario.read() == before
+
+
+@pytest.mark.lab
+def test_a_version_that_somebody_else_made_since_is_not_deleted_on_the_way_back(lab, roots):
+    scenario = managed(lab, roots)
+    iam = roots[PRODUCTION].client("iam")
+    before = scenario.read()
+    scenario.action.apply(scenario.aws, scenario.planned, before)
+    done = receipt(scenario.planned, before, scenario.read(), scenario.action.verify(scenario.aws, scenario.planned))
+    theirs = iam.create_policy_version(PolicyArn=MANAGED, PolicyDocument=document(EXPORT))["PolicyVersion"]["VersionId"]
+    back = scenario.action.revert(scenario.aws, scenario.planned, done)
+    assert not back.verified
+    assert "versions was changed by somebody since" in back.probes[0]
+    assert theirs in scenario.read()["versions"]
