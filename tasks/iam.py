@@ -1,4 +1,4 @@
-"""What IAM says of a user or role: every policy that decides what it may do, and whose an access key is."""
+"""What IAM says of a user or role: every policy that decides what it may do, and its access keys."""
 
 from __future__ import annotations
 
@@ -42,13 +42,6 @@ def principal(aws: Clients, arn: str) -> PrincipalState:
     if state.arn != arn:
         raise NotThere(f"{arn} is gone; {state.arn} bears its name now.")
     return state
-
-
-@read(step="triage.3", source="iam:GetAccessKeyLastUsed", permissions=("iam:GetAccessKeyLastUsed",))
-def key_owner(aws: Clients, account: str, access_key_id: str) -> str:
-    """Name of the user of a long-term key, if it is the account's. Raises ClientError."""
-    iam = aws.client("iam", account=account, tier="read")
-    return iam.get_access_key_last_used(AccessKeyId=access_key_id)["UserName"]
 
 
 def _parts(arn: str) -> tuple[str, str, str]:

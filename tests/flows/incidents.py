@@ -36,9 +36,9 @@ def export_event(**change: Any) -> ExportEvent:
     return ExportEvent(**(given | change))
 
 
-def open_case(*events: ExportEvent) -> None:
+def open_case(*events: ExportEvent, case: str = CASE) -> None:
     """Open the case of these exports, as the inbox does."""
-    ledger.append(CASE, CASE_OPENED, "inbox", {"event_id": events[0].event_id, "inbox": 1, "sha256": "0" * 64})
+    ledger.append(case, CASE_OPENED, "inbox", {"event_id": events[0].event_id, "inbox": 1, "sha256": "0" * 64})
     for event in events:
         said = {
             "event": event.model_dump(mode="json"),
@@ -47,7 +47,7 @@ def open_case(*events: ExportEvent) -> None:
             "joined_by": None,
             "related": [],
         }
-        ledger.append(CASE, ALERT_JOINED, "inbox", said)
+        ledger.append(case, ALERT_JOINED, "inbox", said)
 
 
 def running_instance(someone: As, **tags: str) -> str:
