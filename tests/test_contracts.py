@@ -59,6 +59,39 @@ def test_every_playbook_step_is_claimed_by_a_task_or_done_by_hand():
     assert steps - claimed - by_hand == set(), "steps that no task claims and that are not marked (by hand)"
 
 
+STEP = re.compile(r'(?:step(?:: ClassVar\[str\])? ?= ?"|"step:)([a-z-]+\.\d+[a-z]?)"')
+
+
+def test_the_table_of_steps_names_the_files_that_carry_them_out():
+    claims: dict[str, set[str]] = {}
+    for path in [*ROOT.glob("tasks/**/*.py"), *ROOT.glob("flows/**/*.py")]:
+        for step in STEP.findall(path.read_text()):
+            claims.setdefault(step, set()).add(path.relative_to(ROOT).as_posix())
+    playbook = (ROOT / "flows/vm_export/PLAYBOOK.md").read_text()
+    steps = re.findall(r"^- `([a-z-]+\.\d+[a-z]?)`", playbook, re.M)
+    rows = re.findall(r"^\| `([a-z0-9.-]+)` \|[^|]*\|([^|]*)\|", (ROOT / "docs/playbook.md").read_text(), re.M)
+    assert [step for step, _ in rows] == steps
+    assert {step: set(re.findall(r"`([^`]+)`", files)) for step, files in rows} == {
+        s: claims.get(s, set()) for s in steps
+    }
+
+
+def test_every_file_that_the_documents_name_exists():
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        text = page.read_text()
+        named = set(re.findall(rf"`((?:{'|'.join(RINGS)}|deployments|docs|tests)/[\w./-]*)`", text))
+        linked = {n for n in re.findall(r"\]\(((?!https?:)[^)#]+)\)", text) if not n.endswith(".png")}
+        missing = {n for n in named if not (ROOT / n).exists()} | {n for n in linked if not (page.parent / n).exists()}
+        assert not missing, f"{page.relative_to(ROOT)} names {sorted(missing)}"
+
+
+def test_the_policies_of_our_roles_and_their_page_are_what_the_code_declares():
+    from tasks.actions.permissions import files
+
+    stale = [path for path, text in files().items() if not path.exists() or path.read_text() != text]
+    assert not stale, f"out of date: {stale}. Run: make permissions"
+
+
 def test_only_gates_suspends():
     for path in tracked(".py"):
         if path.parts[len(ROOT.parts)] == "tests" or path.name == "gates.py":
@@ -102,7 +135,7 @@ def test_documents_and_fixtures_name_no_real_account_or_address():
         text = path.read_text(errors="replace")
         for account in re.findall(r"(?<![\w.-])(\d{12})(?![\w.-])", text):
             assert account in DOCUMENTED_ACCOUNTS, f"{path}: account {account}"
-        for address in re.findall(r"(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?![\w.])", text):
+        for address in re.findall(r"(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?![\w.]|/[0-8]\b)", text):
             try:
                 ip = ipaddress.ip_address(address)
             except ValueError:
