@@ -64,15 +64,16 @@ def _reverse(entries: tuple[LedgerEntry, ...], receipt: Receipt, reason: str) ->
     planned = next(a for a in proposal_of(entries, receipt.plan_hash).plan.actions if a.id == receipt.action_id)
     if planned.action_class is not ActionClass.REVERSIBLE:
         return None
-    now_in_force = canonical_sha256(actions()[planned.kind].relevant(planned, receipt.after))
-    return planned.model_copy(
+    back = planned.model_copy(
         update={
             "reason": f"release: {reason}",
-            "before": planned.after,
-            "after": planned.before,
-            "preconditions": tuple(Precondition(fact=p.fact, sha256=now_in_force) for p in planned.preconditions),
+            "before": receipt.after,
+            "after": receipt.before,
             "inverse": "Contain again: the same action can be applied anew.",
             "blast_radius": "Undoes the containment of this target.",
             "needs": (),
         }
     )
+    now_in_force = canonical_sha256(actions()[planned.kind].relevant(back, receipt.after))
+    rests_on = tuple(Precondition(fact=p.fact, sha256=now_in_force) for p in planned.preconditions)
+    return back.model_copy(update={"preconditions": rests_on})
