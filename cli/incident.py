@@ -174,7 +174,7 @@ class Incident:
                 seen += 1
                 if text := _progress(entry.kind, entry.data):
                     self.say(f"  {entry.time:%H:%M:%S}  {text}")
-                if entry.kind == "gate-asked":
+                if entry.kind == "gate-asked" and ledger.find(case, f"answer:{entry.data['asked']}") is None:
                     self.answer_gate(case, entry.data, answer)
             state = state_of(run)
             if state == "Completed":

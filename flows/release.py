@@ -22,6 +22,7 @@ from records import ledger
 from settings.organization import organization
 from tasks.actions.registry import actions
 from tasks.actions.run import CarriedOut, Stale, carry_out, receipts_in_force
+from tasks.actions.standing import account_for_begun
 from tasks.artifacts import publish_plan
 
 
@@ -47,6 +48,7 @@ async def take_back(case_id: str, plan_hash: str) -> CarriedOut | Stale:
 
 def record_release(case_id: str, requested_by: str, reason: str) -> Plan:
     """Turn the receipts in force into a plan of their reverts, and keep it in the ledger."""
+    account_for_begun(case_id)
     entries = ledger.entries(case_id)
     back = [_reverse(entries, r, reason) for r in reversed(receipts_in_force(entries)) if r.changed]
     plan = make_plan(

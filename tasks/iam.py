@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import rfc8785
 from botocore.exceptions import ClientError
 
 from decisions.resources import AccessKey, PrincipalState
 from tasks.actions.base import Clients
 from tasks.reading import NotThere, permissions, read
+from tasks.sts import policy_text
 
 
 @read(
@@ -80,7 +80,7 @@ def _role(iam: Any, account: str, name: str) -> PrincipalState:
         account=account,
         inline_policies=dict(_inline(iam, "role", RoleName=name)),
         managed_policies=dict(_attached(iam, "role", RoleName=name)),
-        trust_policy=_text(role["AssumeRolePolicyDocument"]),
+        trust_policy=policy_text(role["AssumeRolePolicyDocument"]),
         service_linked=role["Path"].startswith("/aws-service-role/"),
         **_common(iam, role, role["RoleName"]),
     )
@@ -110,7 +110,7 @@ def _inline(iam: Any, kind: str, **owner: str) -> Iterator[tuple[str, str]]:
     get = getattr(iam, f"get_{kind}_policy")
     for page in iam.get_paginator(f"list_{kind}_policies").paginate(**owner):
         for name in page["PolicyNames"]:
-            yield name, _text(get(**owner, PolicyName=name)["PolicyDocument"])
+            yield name, policy_text(get(**owner, PolicyName=name)["PolicyDocument"])
 
 
 def _attached(iam: Any, kind: str, **owner: str) -> Iterator[tuple[str, str]]:
@@ -122,18 +122,13 @@ def _attached(iam: Any, kind: str, **owner: str) -> Iterator[tuple[str, str]]:
 def _managed(iam: Any, arn: str) -> str:
     version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
     try:
-        return _text(iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])
+        return policy_text(iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") != "NoSuchEntity":
             raise
         # The default moved between the two calls.
         version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-        return _text(iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])
-
-
-def _text(document: Any) -> str:
-    """RFC 8785 of what boto3 decoded: the one text under which actions compare and put documents back."""
-    return rfc8785.dumps(document).decode()
+        return policy_text(iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])
 
 
 PERMISSIONS = permissions(__name__)

@@ -11,13 +11,14 @@ from functools import lru_cache, partial
 from ipaddress import ip_address
 from threading import Lock
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import DeferredRefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.handlers import json_decode_policies
 
 from decisions.organization import Organization
 from settings.aws import AwsSettings
@@ -152,9 +153,23 @@ def _client(session: boto3.Session, service: str, region: str, component: str) -
             user_agent_extra=f"vmexport/{component}",
         ),
     )
+    if service == "iam":
+        keep_policy_text(made)
     if service == "s3control":
         made.meta.events.register("before-sign.s3-control", _keep_address)
     return made
+
+
+def keep_policy_text(iam: Any) -> None:
+    """Leave policy documents as IAM sends them, where boto3 would parse them: only their text can be put back."""
+    iam.meta.events.unregister("after-call.iam", json_decode_policies)
+
+
+def policy_text(document: object) -> str:
+    """The text of a policy document in an answer of such a client (RFC 3986 encoded), byte for byte as it was stored."""
+    if not isinstance(document, str):
+        raise TypeError("boto3 has parsed this policy document: see keep_policy_text")
+    return unquote(document)
 
 
 def _keep_address(request: Any, **_: Any) -> None:

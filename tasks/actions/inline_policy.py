@@ -8,6 +8,7 @@ import rfc8785
 from botocore.exceptions import ClientError
 
 from decisions.policy import SID_PREFIX
+from tasks.sts import policy_text
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
@@ -21,7 +22,7 @@ GUARD_POLICY = f"{SID_PREFIX}NoExport"
 
 
 def canonical(document: Any) -> str:
-    """The text under which a document is kept and compared: RFC 8785 of what IAM returned."""
+    """The text of a document that is ours to word: RFC 8785."""
     return rfc8785.dumps(document).decode()
 
 
@@ -49,7 +50,7 @@ def read_inline(iam: IAMClient, owner: str, name: str, policy: str) -> str | Non
         if error.response["Error"]["Code"] == "NoSuchEntity":  # pyright: ignore[reportTypedDictNotRequiredAccess]
             return None
         raise
-    return canonical(document)
+    return policy_text(document)
 
 
 def write_inline(iam: IAMClient, owner: str, name: str, policy: str, text: str | None) -> str:

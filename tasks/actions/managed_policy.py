@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tasks.actions.base import ActionRefused, State
-from tasks.actions.inline_policy import canonical
+from tasks.sts import policy_text
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
@@ -19,7 +19,7 @@ def read_managed(iam: IAMClient, arn: str) -> State:
     document = iam.get_policy_version(PolicyArn=arn, VersionId=default)["PolicyVersion"].get("Document")
     pages = iam.get_paginator("list_policy_versions").paginate(PolicyArn=arn)
     versions = sorted(v.get("VersionId", "") for page in pages for v in page["Versions"])
-    return {"document": canonical(document), "version": default, "versions": versions}
+    return {"document": policy_text(document), "version": default, "versions": versions}
 
 
 def write_managed(iam: IAMClient, arn: str, current: State, target: State) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from decisions.plan import PlannedAction
 from decisions.receipt import Receipt
 from decisions.resources import Acl, AclGrant, BucketState, PrincipalState
 from tasks.actions.base import Action
+from tasks.sts import keep_policy_text
 from tests.lab.aws import As, code_of
 
 PRODUCTION, DEVELOPMENT, MANAGEMENT = "111122223333", "123456789012", "444455556666"
@@ -165,6 +166,14 @@ def bucket(**change: Any) -> BucketState:
     return BucketState(**(given | change))
 
 
+def ours(someone: As, service: str) -> Any:
+    """A client as `tasks/sts.py` makes it."""
+    made = someone.client(service)
+    if service == "iam":
+        keep_policy_text(made)
+    return made
+
+
 @dataclass
 class AsRoot:
     """Implements `Clients` for the reads that findings are made of."""
@@ -172,7 +181,7 @@ class AsRoot:
     roots: dict[str, As]
 
     def client(self, service: str, *, account: str, tier: str, region: str | None = None) -> Any:
-        return self.roots[account].elsewhere(region=region or REGION).client(service)
+        return ours(self.roots[account].elsewhere(region=region or REGION), service)
 
 
 @dataclass
@@ -186,7 +195,7 @@ class Roles:
     def client(self, service: str, *, account: str, tier: str, region: str | None = None) -> Any:
         if (account, tier) not in self.sessions:
             self.sessions[account, tier] = self._session(account, tier)
-        return self.sessions[account, tier].elsewhere(region=region or REGION).client(service)
+        return ours(self.sessions[account, tier].elsewhere(region=region or REGION), service)
 
     def _session(self, account: str, tier: str) -> As:
         declared = self.action.permissions if tier == self.action.tier else self.action.other_tiers.get(tier, ())
