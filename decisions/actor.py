@@ -1,4 +1,7 @@
-"""Who it was: the caller, how to cut them off, and the chain of credentials back to where it began."""
+"""Who it was: the caller, how to cut them off, and the chain of credentials back to where it began.
+
+Carries out `triage.3`.
+"""
 
 from __future__ import annotations
 

@@ -44,35 +44,40 @@ def test_no_installed_distribution_ships_our_names():
         assert not top & set(RINGS), f"{distribution.metadata['Name']} ships {top & set(RINGS)}"
 
 
-def test_every_playbook_step_is_claimed_by_a_task_or_done_by_hand():
+STEP = re.compile(r'(?:step(?:: ClassVar\[str\])? ?= ?"|"step:)([a-z-]+\.\d+[a-z]?)"')
+DECIDED = re.compile(r"^Carries out `([a-z-]+\.\d+[a-z]?)`", re.M)
+"""A step that asks nobody anything is a decision; its module says so."""
+
+
+def claims() -> dict[str, set[str]]:
+    """Step of the playbook -> the files that carry it out."""
+    found: dict[str, set[str]] = {}
+    for pattern, ring in ((STEP, "tasks"), (STEP, "flows"), (DECIDED, "decisions")):
+        for path in ROOT.glob(f"{ring}/**/*.py"):
+            for step in pattern.findall(path.read_text()):
+                found.setdefault(step, set()).add(path.relative_to(ROOT).as_posix())
+    return found
+
+
+def test_every_playbook_step_is_claimed_by_the_code_or_done_by_hand():
     playbook = (ROOT / "flows/vm_export/PLAYBOOK.md").read_text()
     steps = set(
         re.findall(r"`((?:triage|investigation|containment|eradication|recovery|post-incident)\.\d+[a-z]?)`", playbook)
     )
     by_hand = set(re.findall(r"`([a-z-]+\.\d+[a-z]?)`[^\n]*\(by hand\)", playbook))
-    claimed: set[str] = set()
-    for path in [*ROOT.glob("tasks/**/*.py"), *ROOT.glob("flows/**/*.py")]:
-        claimed |= set(re.findall(r'step(?:: ClassVar\[str\])? ?= ?"([a-z-]+\.\d+[a-z]?)"', path.read_text()))
-        claimed |= set(re.findall(r'"step:([a-z-]+\.\d+[a-z]?)"', path.read_text()))
+    claimed = set(claims())
     assert steps, "PLAYBOOK.md names no steps"
-    assert claimed - steps == set(), "tasks claim steps that the playbook does not have"
-    assert steps - claimed - by_hand == set(), "steps that no task claims and that are not marked (by hand)"
-
-
-STEP = re.compile(r'(?:step(?:: ClassVar\[str\])? ?= ?"|"step:)([a-z-]+\.\d+[a-z]?)"')
+    assert claimed - steps == set(), "the code claims steps that the playbook does not have"
+    assert steps - claimed - by_hand == set(), "steps that no code claims and that are not marked (by hand)"
 
 
 def test_the_table_of_steps_names_the_files_that_carry_them_out():
-    claims: dict[str, set[str]] = {}
-    for path in [*ROOT.glob("tasks/**/*.py"), *ROOT.glob("flows/**/*.py")]:
-        for step in STEP.findall(path.read_text()):
-            claims.setdefault(step, set()).add(path.relative_to(ROOT).as_posix())
     playbook = (ROOT / "flows/vm_export/PLAYBOOK.md").read_text()
     steps = re.findall(r"^- `([a-z-]+\.\d+[a-z]?)`", playbook, re.M)
     rows = re.findall(r"^\| `([a-z0-9.-]+)` \|[^|]*\|([^|]*)\|", (ROOT / "docs/playbook.md").read_text(), re.M)
     assert [step for step, _ in rows] == steps
     assert {step: set(re.findall(r"`([^`]+)`", files)) for step, files in rows} == {
-        s: claims.get(s, set()) for s in steps
+        s: claims().get(s, set()) for s in steps
     }
 
 

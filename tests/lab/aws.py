@@ -14,7 +14,7 @@ from lab.client import Key, Lab
 
 PRODUCTION = "111122223333"
 MANAGEMENT = "444455556666"
-FOREIGN = "999988887777"
+FOREIGN = "210987654321"
 ADMIN = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 _loader = botocore.session.get_session().get_component("data_loader")

@@ -198,9 +198,9 @@ class TestShape:
         ec2.modify_snapshot_attribute(
             SnapshotId=snapshot, Attribute="createVolumePermission", OperationType="add", UserIds=[FOREIGN]
         )
-        ec2.modify_snapshot_attribute(SnapshotId=snapshot, CreateVolumePermission={"Add": [{"UserId": "123837392027"}]})
+        ec2.modify_snapshot_attribute(SnapshotId=snapshot, CreateVolumePermission={"Add": [{"UserId": "210987654321"}]})
         made = record_of(root, "ModifySnapshotAttribute")
-        assert made["requestParameters"]["createVolumePermission"] == {"add": {"items": [{"userId": "123837392027"}]}}
+        assert made["requestParameters"]["createVolumePermission"] == {"add": {"items": [{"userId": "210987654321"}]}}
         assert made["requestParameters"]["attributeType"] == "CREATE_VOLUME_PERMISSION"
         assert made["responseElements"] == {"requestId": made["requestID"], "_return": True}
 
