@@ -194,7 +194,7 @@ class Incident:
         url = f"{self.services.prefect_url}/runs/flow-run/{gate['run']}"
         if answer == "wait":
             self.say(
-                f"  GATE {gate['gate']}: {url} -> menu (top right) -> Resume, or: vmexport approve {case}/{gate['gate']} --as {APPROVERS[0]}"
+                f"  GATE {gate['gate']}: {url} -> menu (top right) -> Resume, or: VMEXPORT_HOME={self.home} vmexport approve {case}/{gate['gate']} --as {APPROVERS[0]}"
             )
             for address in APPROVERS[:2]:
                 self.say(f"       code of {address} now: {self.totp[address].now()}")

@@ -1,7 +1,7 @@
 """Undo: takes back what a case changed, newest first, behind a gate of its own.
 
-A deletion and a cancelled export cannot be taken back; they are named in the plan's record and left alone. Whoever
-asked for the release does not also grant it.
+A deletion and a cancelled export cannot be taken back: they are not in the plan. Whoever asked for the release does not
+also grant it.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ async def take_back(case_id: str, plan_hash: str) -> CarriedOut | Stale:
 
 def record_release(case_id: str, requested_by: str, reason: str) -> Plan:
     """Turn the receipts in force into a plan of their reverts, and keep it in the ledger."""
+    if not ledger.entries(case_id):
+        raise LookupError(f"there is no case {case_id}: nothing can be released")
     account_for_begun(case_id)
     entries = ledger.entries(case_id)
     back = [_reverse(entries, r, reason) for r in reversed(receipts_in_force(entries)) if r.changed]

@@ -49,10 +49,11 @@ _notes: ContextVar[Notes | None] = ContextVar("lab_notes", default=None)
 
 
 def install() -> None:
-    """Give moto's CloudTrail its LookupEvents."""
+    """Give moto's CloudTrail its LookupEvents, and members the sight of their organisation's trails."""
     from lab import trail_lookup
 
     trail_lookup.install()
+    trail_selectors.install()
 
 
 @contextmanager

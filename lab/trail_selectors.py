@@ -5,8 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from lab import policies
+from lab.install import replace
 
 _switched: set[str] = set()
+
+
+def install() -> None:
+    """Have DescribeTrails show members the trails of their organisation, as AWS does."""
+    from moto.cloudtrail.models import CloudTrailBackend
+
+    def describe_trails(backend: Any, include_shadow_trails: bool) -> list[Any]:
+        found = list(own(backend, include_shadow_trails))
+        if include_shadow_trails:
+            here = [t for t in trails(backend.account_id) if t.is_multi_region or t.region_name == backend.region_name]
+            found += [t for t in here if t not in found]
+        return found
+
+    own = replace(CloudTrailBackend, "describe_trails", describe_trails)
 
 
 def switch(bucket: str, on: bool) -> None:

@@ -13,6 +13,7 @@ from prefect.server.api.server import SubprocessASGIServer
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_LOGGING_TO_API_ENABLED,
     PREFECT_SERVER_DATABASE_CONNECTION_URL,
     temporary_settings,
 )
@@ -30,7 +31,12 @@ def prefect(cluster: Cluster) -> Iterator[None]:
         server = SubprocessASGIServer(port=port)
         server.start(timeout=60)
         try:
-            with temporary_settings({PREFECT_API_URL: server.api_url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            ours = {
+                PREFECT_API_URL: server.api_url,
+                PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+                PREFECT_LOGGING_TO_API_ENABLED: False,  # the sender outlives the server, and waits for it at the end
+            }
+            with temporary_settings(ours):
                 yield
         finally:
             server.stop()

@@ -155,27 +155,3 @@ async def test_a_second_look_says_the_same_and_stores_only_that_logs_were_search
     assert [s.statement for s in again.statements] == [s.statement for s in first.statements]
     assert all(e.coverage for e in evidence.listing(CASE) if e not in stored)
     assert again.exports[0].evidence == first.exports[0].evidence
-
-
-LOOKED_AT = [
-    ("ec2", "DescribeInstances"), ("ec2", "DescribeVolumes"), ("ec2", "DescribeExportTasks"),
-    ("ec2", "DescribeExportImageTasks"), ("ec2", "DescribeStoreImageTasks"),
-    ("s3", "ListBuckets"), ("s3", "GetBucketPolicy"), ("s3", "GetBucketAcl"), ("s3", "GetBucketOwnershipControls"),
-    ("s3", "GetPublicAccessBlock"), ("s3", "GetBucketVersioning"), ("s3", "GetBucketLogging"), ("s3", "GetBucketReplication"),
-    ("s3", "ListObjectVersions"), ("s3control", "GetPublicAccessBlock"),
-    ("iam", "GetUser"), ("iam", "ListUserPolicies"), ("iam", "GetUserPolicy"), ("iam", "ListAttachedUserPolicies"),
-    ("iam", "ListGroupsForUser"), ("iam", "ListAccessKeys"), ("iam", "GetRole"), ("iam", "ListRolePolicies"),
-    ("iam", "GetRolePolicy"), ("iam", "ListAttachedRolePolicies"),
-    ("organizations", "ListAccounts"), ("organizations", "ListParents"),
-    ("cloudtrail", "DescribeTrails"), ("cloudtrail", "LookupEvents"), ("sts", "AssumeRole"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("service", "operation"), LOOKED_AT)
-async def test_access_denied_on_any_read_ends_with_the_unknown_named(actor, lab, service, operation):
-    open_case(actor.exported())
-    lab.add_fault(service=service, operation=operation, kind="access-denied", times=None)
-    found = await investigate(CASE)
-    assert found.verdict is not Verdict.EXPECTED
-    assert any("AccessDenied" in m or "UnauthorizedOperation" in m for m in found.missing), found.missing
-    assert fold(ledger.entries(CASE)).missing == found.missing

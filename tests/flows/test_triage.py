@@ -137,24 +137,6 @@ async def test_a_real_export_is_known_as_ec2_tells_it_where_the_alert_lies(ours,
     assert any("disk format" in d for d in found.differences)
 
 
-TRIAGE_CALLS = [
-    ("ec2", "DescribeInstances"), ("ec2", "DescribeVolumes"), ("ec2", "DescribeExportTasks"), ("s3", "ListBuckets"),
-    ("s3", "GetBucketPolicy"), ("s3", "GetBucketAcl"), ("s3", "GetBucketOwnershipControls"), ("s3", "GetPublicAccessBlock"),
-    ("s3", "GetBucketVersioning"), ("s3", "GetBucketLogging"), ("s3", "GetBucketReplication"), ("sts", "AssumeRole"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("service", "operation"), TRIAGE_CALLS)
-async def test_access_denied_on_any_read_ends_with_the_unknown_named(machine, lab, service, operation):
-    open_case(export_event(instance_id=machine))
-    lab.add_fault(service=service, operation=operation, kind="access-denied", times=None, caller=None)
-    found = await triage(CASE)
-    assert found.assessment.level in (Severity.HIGH, Severity.MEDIUM)
-    gaps = fold(ledger.entries(CASE)).gaps
-    assert any("AccessDenied" in g["why"] or "UnauthorizedOperation" in g["why"] for g in gaps), gaps
-    assert fold(ledger.entries(CASE)).assessment is not None
-
-
 def test_the_reads_of_triage_carry_the_steps_of_the_playbook():
     assert ec2.export_task.step == "triage.1"
     assert {s3.bucket.step, ec2.instance.step} == {"triage.2"}

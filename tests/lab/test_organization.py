@@ -35,12 +35,20 @@ def test_the_organisation_is_the_one_of_organization_toml(lab, made, hub):
     read = hub.assume(f"arn:aws:iam::{MANAGEMENT}:role/vmexport-read").client("organizations")
     there = {a["Id"]: a["Name"] for a in read.list_accounts()["Accounts"]}
     assert set(there) == {a.id for a in ours.accounts}
-    assert read.describe_organization()["Organization"]["Id"] == ours.id == made["organization"]
+    root = As(lab, lab.root_key(MANAGEMENT)).client("organizations")
+    assert root.describe_organization()["Organization"]["Id"] == ours.id == made["organization"]
     assert FOREIGN not in there
 
 
 def test_credentials_are_for_their_owner_alone(lab, made):
     assert stat.S_IMODE((lab.directory / "credentials.json").stat().st_mode) == 0o600
+
+
+def test_a_member_sees_the_organisations_trail_but_not_without_shadows(hub):
+    trails = hub.assume(f"arn:aws:iam::{PRODUCTION}:role/vmexport-read").client("cloudtrail")
+    (shown,) = trails.describe_trails(includeShadowTrails=True)["trailList"]
+    assert shown["TrailARN"].split(":")[4] == MANAGEMENT
+    assert trails.describe_trails(includeShadowTrails=False)["trailList"] == []
 
 
 @pytest.mark.parametrize("account", [MANAGEMENT, PRODUCTION, DEVELOPMENT, FORENSICS])
