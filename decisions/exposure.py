@@ -80,7 +80,13 @@ def _is_read(record: LogRecord, bucket: str | None) -> bool:
 
 
 def _responder(record: LogRecord, ours: Organization) -> bool:
-    """A role of ours by name and account: anybody can name a role of their own account like one of ours."""
+    """A role of ours by name and account: anybody can name a role of their own account like one of ours.
+
+    The bucket owner's record of our copier, which acts from the forensics account, names no role (CloudTrail user guide:
+    a caller of another account is `AWSAccount`): there the session's name tells it, which only that account can give.
+    """
+    if record.principal_type == "AWSAccount" and record.caller_account == ours.forensics_account:
+        return (record.principal_id or "").partition(":")[2].startswith(f"{ours.forensics_role}-")
     return any(account in _accounts(ours) and name in ours.responder_roles for account, name in _roles(record))
 
 

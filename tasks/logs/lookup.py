@@ -11,7 +11,7 @@ from decisions.activity import LogAnswer, LogRecord
 from decisions.cloudtrail import parse_record
 from tasks import cloudtrail
 from tasks.actions.base import Clients
-from tasks.logs.interface import Query, Scope, Searching, answer
+from tasks.logs.interface import IMAGE_CALLS, Query, Scope, Searching, answer
 from tasks.logs.text import parse
 
 KEPT = timedelta(days=90)
@@ -78,4 +78,7 @@ def _attributes(query: Query) -> list[tuple[str, str]]:
         return [("ResourceName", v) for v in query.mentions]
     if query.principals:
         return [("Username", v) for v in dict.fromkeys(p.rpartition("/")[2] for p in query.principals)]
-    return [("EventName", v) for v in query.event_names]
+    # Two calls a second are allowed, so nothing is asked that cannot be there: of the reads of an object, all data events
+    # but the call that makes an image of it.
+    names = set(query.event_names) & set(IMAGE_CALLS) if query.data else query.event_names
+    return [("EventName", v) for v in names]

@@ -144,6 +144,21 @@ def test_whoever_only_calls_themselves_like_our_responders_is_among_them(arn):
     assert len(object_reads([event(principal_arn=arn, caller_account=arn.split(":")[4])], OURS)) == 1
 
 
+COPIER = {
+    "principal_type": "AWSAccount", "principal_arn": None, "caller_account": OURS.forensics_account,
+    "principal_id": f"AROAEXAMPLEEXAMPLE:{OURS.forensics_role}-VMX-20260302-ABCD", "source_address": "203.0.113.9",
+}  # fmt: skip
+
+
+def test_the_bucket_owners_record_of_our_copier_is_no_read_of_somebody_else():
+    assert object_reads([event("CopyObject", **COPIER)], OURS) == ()
+
+
+@pytest.mark.parametrize("change", [{"caller_account": STRANGER}, {"principal_id": "AROAEXAMPLEEXAMPLE:jo"}])
+def test_another_account_or_another_session_is_not_our_copier(change):
+    assert judged(event("CopyObject", **(COPIER | change))) is True
+
+
 def test_reads_are_told_once_each_and_oldest_first():
     late, early = event(event_id="e-2", time=NOW + timedelta(minutes=1)), event()
     assert [r.event_id for r in object_reads([late, early, late], OURS)] == ["e-1", "e-2"]
