@@ -17,11 +17,3 @@ def incident(tmp_path_factory):
         yield running
     os.environ.clear()
     os.environ.update(before)
-
-
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if "tests/e2e" in item.path.as_posix():
-            item.add_marker(pytest.mark.prefect)
-            item.add_marker(pytest.mark.xdist_group("prefect"))
-            item.add_marker(pytest.mark.timeout(600))

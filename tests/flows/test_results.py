@@ -31,7 +31,7 @@ def test_any_tags_survive(tags):
 
 
 @pytest.mark.parametrize(
-    "result", [None, "a sentence", Waiting(need=2, problem="x"), Agreed(plan_hash="h", leave_out=("a",), approvers=())]
+    "result", [None, "a sentence", Waiting(page="# Plan"), Agreed(plan_hash="h", leave_out=("a",), approvers=())]
 )
 def test_answers_of_a_gate_come_back_as_themselves(result):
     back = RESULTS.loads(RESULTS.dumps(result))
