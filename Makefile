@@ -15,7 +15,7 @@ demo: $(STAMP) ## A whole incident in a simulated organisation (STORY=production
 	@$(BIN)/vmexport demo $(if $(STORY),--story $(STORY)) $(DEMO)
 
 test: $(DEV_STAMP) ## Every check that needs no outside machine
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST)
+	@$(BIN)/python -m pytest -n 2 $(PYTEST)
 
 lint: $(DEV_STAMP) ## Format, style, types, import contracts
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/basedpyright && $(BIN)/lint-imports

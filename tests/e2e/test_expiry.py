@@ -4,33 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from cli.orchestration import state_of
 from cli.processes import wait_until
 from records import ledger
 from tests.e2e import outages
 
 
-@pytest.fixture
-def impatient(incident):
-    """Gates of new runs expire after seconds; each run reads organization.toml in a process of its own."""
-    file = Path(incident.services.env["VMEXPORT_ORGANIZATION"])
-    before = file.read_text()
-    file.write_text(f'{before}\n[approvals]\ngate_timeout = "PT3S"\n')
-    yield lambda: file.write_text(before)
-    file.write_text(before)
-
-
-def test_a_gate_that_expires_does_nothing_and_a_retry_asks_again(incident, impatient):
-    case, run = incident.open_case("production-export")
-    wait_until(lambda: state_of(run) == "Failed", 180, "the gate did not expire")
+def test_a_gate_that_expires_does_nothing_and_a_retry_asks_again(incident):
+    detonation = incident.detonate("production-export")
+    file = Path(incident.services.env["VMEXPORT_ORGANIZATION"])  # each run reads it, in a process of its own
+    patient = file.read_text()
+    file.write_text(f'{patient}\n[approvals]\ngate_timeout = "PT3S"\n')
+    case = incident.post(detonation)
+    run = incident.wait_for_run(case)
+    wait_until(lambda: state_of(run) == "Failed", 120, "the gate did not expire")
     asked = len(ledger.entries(case, "gate-asked"))
     assert asked == 1
     assert ledger.entries(case, "action-started") == ()
     assert outages.writes_by_responder(incident, case) == {}
 
-    impatient()
+    file.write_text(patient)
     outages.retry(run)
     wait_until(
         lambda: len(ledger.entries(case, "gate-asked")) > asked and state_of(run) == "Suspended",

@@ -94,7 +94,7 @@ async def test_activity_permission_changes_and_earlier_exports_are_answered(acto
         names[question] = {r.event_name for r in answer.value.records}
     assert {"AssumeRole", "PutBucketPolicy"} <= names[KEYS]
     assert "CreateAccessKey" in names[PERMISSIONS]
-    assert names[EXPORTS] == {"CreateInstanceExportTask"}
+    assert "CreateInstanceExportTask" in names[EXPORTS]
 
 
 async def test_an_export_by_the_same_actor_that_no_alert_told_of_joins_the_findings(actor):
