@@ -170,11 +170,13 @@ class Incident:
         seen = 0
         end = time.monotonic() + CASE_SECONDS
         while True:
-            for entry in ledger.entries(case)[seen:]:
+            entries = ledger.entries(case)
+            newest = next((e.seq for e in reversed(entries) if e.kind == "gate-asked"), None)
+            for entry in entries[seen:]:
                 seen += 1
                 if text := _progress(entry.kind, entry.data):
                     self.say(f"  {entry.time:%H:%M:%S}  {text}")
-                if entry.kind == "gate-asked" and ledger.find(case, f"answer:{entry.data['asked']}") is None:
+                if entry.seq == newest and ledger.find(case, f"answer:{entry.data['asked']}") is None:
                     self.answer_gate(case, entry.data, answer)
             state = state_of(run)
             if state == "Completed":
