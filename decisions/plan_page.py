@@ -49,7 +49,7 @@ def plan_page(plan: Plan) -> Page:
 
 def gate_page(plan: Plan, needed: int, about: Sequence[Line], problem: str | None, changed: Sequence[str]) -> Page:
     """What the form says: what went wrong before and what changed first, then the plan, then how to answer."""
-    people = "one person must agree" if needed == 1 else f"{needed} different people must agree"
+    people = "one person agrees" if needed == 1 else f"{needed} different people agree"
     again = Quote(Strong("The plan was made again, because the world changed:"))
     return (
         *([Quote((Strong("Asked again."), f" {problem}"))] if problem else []),

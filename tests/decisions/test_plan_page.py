@@ -74,7 +74,7 @@ def test_the_form_shows_action_change_target_reach_and_undo():
     assert "`null` → `deny`" in text
     assert PLAN.hash in text
     assert "A locked copy cannot be removed." in text
-    assert "**one person must agree**" in text
+    assert "**one person agrees**" in text
 
 
 def test_nothing_that_will_be_written_is_cut():
@@ -94,7 +94,7 @@ def test_a_deletion_stands_out_and_needs_as_many_people_as_the_policy_says():
     text = gate_description(make_plan(CASE, "destruction", (DELETE,), OURS, frozenset({COPY.id})), needed=2)
     assert "**DESTRUCTIVE** `s3.delete-export:" in text
     assert "CANNOT be undone" in text
-    assert "**2 different people must agree**" in text
+    assert "**2 different people agree**" in text
 
 
 def test_the_reason_for_asking_again_and_what_changed_come_before_the_plan():
