@@ -12,9 +12,10 @@ from tests.e2e import outages
 
 @pytest.fixture
 def waiting(incident):
-    """A fresh case that waits at its containment gate."""
+    """A fresh case that waits at its containment gate, its process gone: one that is still leaving may report a crash later."""
     case, run = incident.open_case("production-export")
     wait_until(lambda: bool(ledger.entries(case, "gate-asked")) and state_of(run) == "Suspended", 180, "no gate")
+    wait_until(lambda: not outages.flow_processes(incident), 30, "the suspended run still executes")
     return case, run
 
 
