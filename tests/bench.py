@@ -13,8 +13,6 @@ from pathlib import Path
 
 from prefect import flow
 from prefect.client.orchestration import PrefectClient
-from prefect.deployments.runner import RunnerDeployment
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from cli.incident import Incident
 from cli.orchestration import api_url
@@ -29,10 +27,17 @@ async def empty() -> None:
 
 
 async def deploy_empty() -> None:
-    """Put the empty flow on the pool of the responders."""
-    deployment = RunnerDeployment.from_entrypoint("tests.bench.empty", name="bench", work_pool_name="vm-export")
-    with temporary_settings({PREFECT_API_URL: api_url()}):
-        await deployment.apply()
+    """Deploy the empty flow exactly as the response is deployed: pool, folder and pull steps."""
+    async with PrefectClient(api=api_url()) as client:
+        ours = await client.read_deployment_by_name("vm-export/respond")
+        await client.create_deployment(
+            flow_id=await client.create_flow(empty),
+            name="bench",
+            entrypoint="tests.bench.empty",
+            path=ours.path,
+            pull_steps=ours.pull_steps,
+            work_pool_name=ours.work_pool_name,
+        )
 
 
 async def start_empty() -> str:
