@@ -56,12 +56,16 @@ async def start_missing_runs(wake: asyncio.Event) -> None:
 def _waiting() -> tuple[str, ...]:
     try:
         catch_up()
+    except SQLAlchemyError as error:
+        log.warning("the case store does not answer: %s", type(error).__name__)
+        return ()
+    except OrganizationUnusable as error:
+        log.error("alerts wait in the inbox: %s", error)  # cases that there are already wait for nothing
+    try:
         return runs.missing_runs()
     except SQLAlchemyError as error:
         log.warning("the case store does not answer: %s", type(error).__name__)
-    except OrganizationUnusable as error:
-        log.error("alerts wait in the inbox: %s", error)
-    return ()
+        return ()
 
 
 app = FastAPI(title="vmexport receiver", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)

@@ -133,6 +133,17 @@ def test_without_a_usable_organization_an_alert_waits_in_the_inbox_until_there_i
     assert inbox.pending() == ()
 
 
+def test_a_case_that_was_opened_gets_its_run_though_a_later_alert_cannot_be_assigned(door, monkeypatch, tmp_path):
+    from receiver.app import _waiting
+    from settings import organization as ours
+
+    case = post(door, cloudtrail_record()).json()["case"]
+    monkeypatch.setenv("VMEXPORT_ORGANIZATION", str(tmp_path / "none.toml"))
+    ours.organization.cache_clear()
+    assert post(door, cloudtrail_record(event_id="another")).json()["pending"] is True
+    assert _waiting() == (case,)
+
+
 def test_when_the_inbox_cannot_be_written_the_sender_is_told_to_send_again(door, monkeypatch):
     from sqlalchemy import create_engine
 
