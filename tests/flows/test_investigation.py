@@ -91,10 +91,14 @@ async def test_activity_permission_changes_and_earlier_exports_are_answered(acto
     for question in (KEYS, PERMISSIONS, EXPORTS):
         answer = found.activity[question]
         assert isinstance(answer, Known)
-        names[question] = {r.event_name for r in answer.value.records}
+        # the lab remembers what other files of tests did, too
+        own = [
+            r for r in answer.value.records if question != EXPORTS or r.access_key_id == actor.session.key.access_key_id
+        ]
+        names[question] = {r.event_name for r in own}
     assert {"AssumeRole", "PutBucketPolicy"} <= names[KEYS]
     assert "CreateAccessKey" in names[PERMISSIONS]
-    assert "CreateInstanceExportTask" in names[EXPORTS]
+    assert names[EXPORTS] == {"CreateInstanceExportTask"}
 
 
 async def test_an_export_by_the_same_actor_that_no_alert_told_of_joins_the_findings(actor):
