@@ -51,7 +51,7 @@ def _deliver_for_ever() -> None:
     while not _stop.wait(EVERY_S):
         try:
             flush()
-        except Exception:
+        except Exception:  # whatever broke this round, the thread has to live for the next
             log.exception("delivery failed; the next round goes on with newer events")
 
 

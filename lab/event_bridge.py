@@ -27,7 +27,7 @@ def offer(entry: Entry) -> None:
             # moto transforms through a package that the lab does not install, even where there is nothing to transform.
             transform = any("InputTransformer" in target for target in rule.targets)
             rule.send_to_targets(copy.deepcopy(_event(entry)), transform_input=transform)
-        except Exception:
+        except Exception:  # as in AWS, a target that fails does not fail the call that was recorded
             log.exception(
                 "rule %s did not reach its targets: moto serves SQS, log groups, archives and buses", rule.name
             )

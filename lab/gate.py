@@ -57,7 +57,7 @@ class Gate:
                 fault.strike()
         except AwsError as refused:
             return error_answer(call, refused)
-        except NotImplementedError:
+        except NotImplementedError:  # how `_moto` and the table of S3 permissions say that the lab lacks a call
             return error_answer(call, _missing(call))
         except Exception as error:
             log.exception("%s broke", _name(call))
@@ -81,7 +81,7 @@ class Gate:
             raise NotImplementedError from error  # moto has no such service, and fails in as many ways
         answer = _run(app, environ)
         if answer.status == 404 and _is_motos_own_404(call, answer):
-            raise NotImplementedError
+            raise NotImplementedError  # answered as an error that names the call, never as a 404 of the service
         if call.service == "s3" and answer.status < 300 and not call.judged and "lab.s3" in sys.modules:
             raise RuntimeError("lab/s3.py let it pass without asking any policy")
         return answer

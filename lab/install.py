@@ -73,4 +73,4 @@ def _keep_lab_time() -> None:
     original = replace(moto.core.utils, "utcnow", clock.utcnow)
     for name, module in list(sys.modules.items()):
         if name.startswith("moto.") and getattr(module, "utcnow", None) is original:
-            module.utcnow = clock.utcnow  # type: ignore[attr-defined]
+            module.utcnow = clock.utcnow  # type: ignore[attr-defined] - a name bound by import, which no type tells

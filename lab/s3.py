@@ -26,7 +26,7 @@ def install() -> None:
 
     s3_versions.install()
     replace(FakeBucket, "get_permission", lambda *_: PermissionResult.PERMITTED)
-    replace(S3Response, "backend", property(_owners_backend))  # type: ignore[arg-type]
+    replace(S3Response, "backend", property(_owners_backend))  # type: ignore[arg-type] - moto has a property there, not a method
     for name in ("bucket_response", "key_response"):
         moto_answers: Any = getattr(S3Response, name)
         replace(S3Response, name, _serving(moto_answers))

@@ -135,7 +135,7 @@ def needs(call: Call) -> list[Need]:
         return list(_object_needs(operation, params, context))
     if operation in WRITES:
         return list(_write_needs(call, context))
-    raise NotImplementedError(operation)
+    raise NotImplementedError(operation)  # never let a call pass of which no permission is known
 
 
 def deletion(bucket: str, key: str, version_id: str | None, bypass: bool) -> list[Need]:

@@ -72,7 +72,7 @@ def _marker(key_name: str, version_id: str) -> Any:
     class Named:
         name = key_name
 
-    made = FakeDeleteMarker(key=Named())  # type: ignore[arg-type]
+    made = FakeDeleteMarker(key=Named())  # type: ignore[arg-type] - of the key a marker reads the name alone
     made._version_id = version_id
     return made
 
