@@ -64,7 +64,7 @@ def start(port: int = 0) -> Server:
     java = find_java()
     archive = fetch()
     account = server_account()  # as root: an account without rights, because Elasticsearch refuses root
-    home = Path(tempfile.mkdtemp(prefix="vmexport-elasticsearch-", dir="/var/tmp"))  # noqa: S108 - traversable by any account
+    home = Path(tempfile.mkdtemp(prefix="vmexport-elasticsearch-", dir="/var/tmp"))
     try:
         with zipfile.ZipFile(archive) as packed:
             packed.extractall(home)
