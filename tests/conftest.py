@@ -9,6 +9,9 @@ pytest_plugins = ["tests.postgres"]
 
 
 E2E = "tests/e2e/"
+ELASTIC = "tests/elastic/"
+SHARED = (E2E, ELASTIC)
+"""Folders whose tests share one installation, or one server: each in one process."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -18,16 +21,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.nodeid.startswith(E2E):
             item.add_marker(pytest.mark.prefect)
             item.add_marker(pytest.mark.timeout(600))
+        if item.nodeid.startswith(ELASTIC):
+            item.add_marker(pytest.mark.elastic)
 
 
 class ByFile(LoadScopeScheduling):
-    """Each file in one process, so that what a module sets up is set up once; all of e2e shares one installation.
+    """Each file in one process, so that what a module sets up is set up once; some folders share one installation.
 
     pytest-xdist 3.8's own `loadgroup` groups nothing under pytest 9.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return E2E if nodeid.startswith(E2E) else nodeid.split("::", 1)[0]
+        return next((folder for folder in SHARED if nodeid.startswith(folder)), nodeid.split("::", 1)[0])
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
