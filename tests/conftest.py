@@ -35,6 +35,7 @@ class ByFile(LoadScopeScheduling):
         return next((folder for folder in SHARED if nodeid.startswith(folder)), nodeid.split("::", 1)[0])
 
 
+@pytest.hookimpl(optionalhook=True)  # there is no such hook with `-p no:xdist`
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
     """How `-n` spreads the tests."""
     config.option.loadscopereorder = False
