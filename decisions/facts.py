@@ -12,6 +12,7 @@ from decisions.evidence import Frozen, Known, Unknown
 from decisions.export import Outcome
 from decisions.findings import ExportFacts
 from decisions.organization import Organization
+from decisions.related_alerts import RelatedAlerts
 from decisions.resources import BucketState, Instance, PublicAccessBlock
 
 
@@ -64,6 +65,8 @@ class CaseFacts(Frozen):
     """Calls with the actors' keys; triage does not ask for them yet."""
     account_blocks: dict[str, Known[PublicAccessBlock] | Unknown] = Field(default_factory=dict)
     """Account -> its own public access block; triage does not ask for it."""
+    alerts: Known[RelatedAlerts] | Unknown | None = None
+    """Other alerts around the exports; None where nobody asks for them."""
     organization: Organization
 
 

@@ -14,6 +14,7 @@ from decisions.export import ExportEvent, ExportTask
 from decisions.exposure import ObjectRead
 from decisions.organization import Account
 from decisions.receipt import Receipt
+from decisions.related_alerts import RelatedAlerts
 from decisions.resources import BucketState, Instance, ObjectVersion, PrincipalState, ServiceControlPolicies
 
 
@@ -105,6 +106,8 @@ class Findings(Frozen):
     """Question (`access key AKIA…`, `permission changes`, `previous exports`, …) -> records."""
     reads: dict[str, Known[tuple[ObjectRead, ...]] | Unknown]
     """`bucket/key` -> reads of the export object."""
+    alerts: Known[RelatedAlerts] | Unknown | None = None
+    """Other alerts around the exports; None where there is no Elasticsearch to ask."""
     statements: tuple[Finding, ...]
     assessment: Assessment
     verdict: Verdict

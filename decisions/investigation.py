@@ -14,9 +14,11 @@ from decisions.facts import approved_exporter, documented, left
 from decisions.findings import Assessment, ExportFacts, Finding, Findings, Verdict
 from decisions.reads import about_reads, unexplained
 from decisions.statements import KEYS, Investigated, about_actors, about_buckets, about_exports, about_machines
+from decisions.surroundings import about_alerts, about_authentication
 
 ABOUT: tuple[Callable[[Investigated], Iterator[Finding]], ...] = (
-    about_exports, about_machines, about_buckets, about_actors, about_activity, about_permissions, about_history, about_reads,
+    about_exports, about_machines, about_buckets, about_actors, about_authentication, about_activity, about_permissions,
+    about_history, about_reads, about_alerts,
 )  # fmt: skip
 
 
@@ -33,6 +35,7 @@ def conclude(case: Investigated, assessment: Assessment) -> Findings:
         scps=case.scps,
         activity=case.activity,
         reads=case.reads,
+        alerts=case.alerts,
         statements=statements,
         assessment=assessment,
         verdict=verdict,
@@ -100,6 +103,10 @@ def missing(case: Investigated) -> tuple[str, ...]:
     for question, answer in case.activity.items():
         gaps = answer.value.coverage.gaps if isinstance(answer, Known) else ()
         found += [f"log question {question}: {gap}" for gap in gaps]
+    if isinstance(case.alerts, Unknown):
+        found.append(f"alerts of other rules: {case.alerts.why}")
+    elif case.alerts is not None:
+        found += [f"alerts of other rules: {gap}" for gap in case.alerts.value.coverage.gaps]
     return tuple(dict.fromkeys((*found, *_unlisted(case))))
 
 

@@ -19,6 +19,7 @@ from decisions.exposure import ObjectRead
 from decisions.facts import OrganizationAccount, approved_exporter, classification, documented, left
 from decisions.findings import ExportFacts, Finding
 from decisions.organization import Organization
+from decisions.related_alerts import RelatedAlerts
 from decisions.resources import (
     BucketState,
     Instance,
@@ -32,6 +33,8 @@ KEYS = "access keys"
 PRINCIPALS = "principals"
 PERMISSIONS = "permission changes"
 EXPORTS = "previous exports"
+AUTHENTICATION = "authentication"
+ALERTS = "related alerts"
 YOUNG = timedelta(days=7)
 """A bucket that is younger than this was perhaps made for the export."""
 SHOWN = 5
@@ -59,6 +62,8 @@ class Investigated(Frozen):
     """`bucket/key` -> why reads of it may have been made that are not among `reads`; empty: none."""
     tasks: dict[str, Known[tuple[ExportTask, ...]] | Unknown] = Field(default_factory=dict)
     """Every export task that EC2 knows in the accounts and Regions of the case, by question."""
+    alerts: Known[RelatedAlerts] | Unknown | None = None
+    """Other alerts around the exports; None where there is no Elasticsearch to ask."""
     accounts: Known[tuple[OrganizationAccount, ...]] | Unknown
     evidence: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Question -> ids of the evidence that answers it."""

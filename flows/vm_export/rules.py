@@ -103,6 +103,8 @@ def _approved_bucket(facts: CaseFacts, export: ExportFacts) -> bool | None:
 def _concealed(facts: CaseFacts) -> bool | None:
     if any(concealed(export.event) for export in facts.exports):
         return True
+    if isinstance(facts.alerts, Known) and facts.alerts.value.concealing:
+        return True
     if isinstance(facts.activity, Unknown):
         return None
     found = any(concealed(record) for record in facts.activity.value.records)
