@@ -1,28 +1,23 @@
-"""What came in: each body durable before anything is done with it, then assigned to cases or quarantined."""
+"""What came in: each body durable before anything is done with it, then assigned to cases, waiting, or quarantined."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import count
+from datetime import UTC, datetime
 from typing import Literal
 
-from sqlalchemy import Connection, Select, func, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, Select, select
 
 from decisions.export import ExportEvent
-from decisions.grouping import case_id, dedupe_keys, grouping_keys
-from records import ledger
+from records.assignment import Assigned as Assigned
+from records.assignment import assign_within
 from records.database import transaction
-from records.tables import case_key, inbox
-from records.tables import ledger as ledger_table
+from records.tables import inbox
 from settings.organization import organization
 
-ASSIGN_LOCK = 0x766D_6578_0002
-"""Advisory lock: exports find their case one body at a time, so that one alert posted twice opens one case."""
-SHORTEST_ID = 4
+State = Literal["pending", "resolving", "assigned", "quarantined"]
 
 
 @dataclass(frozen=True)
@@ -35,20 +30,9 @@ class InboxItem:
     content_type: str | None
     body: bytes
     sha256: str
-    state: Literal["pending", "assigned", "quarantined"]
+    state: State
     why: str | None
-    """What could not be decoded in it."""
-
-
-@dataclass(frozen=True)
-class Assigned:
-    """Where one export went."""
-
-    case_id: str
-    new: bool
-    """It opened the case."""
-    joined: bool
-    """It was not known before; False for a repeated alert, which changes nothing."""
+    """What could not be decoded in it, or what it waits for."""
 
 
 def receive(body: bytes, source: str, content_type: str | None) -> InboxItem:
@@ -67,44 +51,49 @@ def receive(body: bytes, source: str, content_type: str | None) -> InboxItem:
     return InboxItem(id=number, **row)
 
 
+def known(body: bytes, source: str) -> int | None:
+    """The first item of this source with these very bytes, or None. Raises SQLAlchemyError."""
+    same = (inbox.c.sha256 == hashlib.sha256(body).hexdigest(), inbox.c.source == source)
+    with transaction() as connection:
+        return connection.execute(select(inbox.c.id).where(*same).order_by(inbox.c.id).limit(1)).scalar()
+
+
 def assign(item_id: int, events: Sequence[ExportEvent], problems: Sequence[str] = ()) -> tuple[Assigned, ...]:
     """Open or join the case of each export, all in one transaction; again for the same item, it changes nothing.
 
-    An export that is known by one of its dedupe keys stays where it is. Else it joins the open case that shares its actor's
-    credential or its bucket within the organisation's case window, else it opens one. `problems`: what else the body held
-    that could not be decoded, kept with the item. Raises LookupError for an unknown item.
+    `problems`: what else the body held that could not be decoded, kept with the item. Raises LookupError for an unknown
+    item, and OrganizationUnusable.
     """
     window = organization().case_window
     with transaction() as connection:
-        sha256 = _decide(connection, item_id, "assigned", "; ".join(problems) or None)
-        connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": ASSIGN_LOCK})
-        told_by = {"inbox": item_id, "sha256": sha256}
-        return tuple(_assign(connection, event, told_by, window) for event in events)
+        sha256 = decide_within(connection, item_id, "assigned", "; ".join(problems) or None)
+        return assign_within(connection, events, {"inbox": item_id, "sha256": sha256}, window)
 
 
 def quarantine(item_id: int, why: str) -> None:
     """Set a body aside that holds nothing decodable, with the reason; it stays to be seen. Raises LookupError."""
     with transaction() as connection:
-        _decide(connection, item_id, "quarantined", why)
+        decide_within(connection, item_id, "quarantined", why)
 
 
 def pending(limit: int = 100) -> tuple[InboxItem, ...]:
-    """Bodies that were stored and neither assigned nor quarantined (their process died), oldest first."""
+    """Bodies that were stored and not looked into yet (their process died), oldest first."""
     return _items(select(inbox).where(inbox.c.state == "pending").order_by(inbox.c.id).limit(limit))
 
 
+def resolving(limit: int = 100) -> tuple[InboxItem, ...]:
+    """Bodies that tell of no export themselves, and wait until Elasticsearch was asked; oldest first."""
+    return _items(select(inbox).where(inbox.c.state == "resolving").order_by(inbox.c.id).limit(limit))
+
+
 def quarantined(limit: int = 100) -> tuple[InboxItem, ...]:
-    """Bodies of which something could not be decoded, newest first."""
-    return _items(select(inbox).where(inbox.c.why.is_not(None)).order_by(inbox.c.id.desc()).limit(limit))
+    """Bodies of which something could not be decoded, newest first; not those that still wait."""
+    query = select(inbox).where(inbox.c.why.is_not(None), inbox.c.state != "resolving")
+    return _items(query.order_by(inbox.c.id.desc()).limit(limit))
 
 
-def _items(query: Select[tuple[object, ...]]) -> tuple[InboxItem, ...]:
-    with transaction() as connection:
-        rows = connection.execute(query).mappings().all()
-    return tuple(InboxItem(**{k: v for k, v in row.items() if k != "decided_at"}) for row in rows)
-
-
-def _decide(connection: Connection, item_id: int, state: str, why: str | None) -> str:
+def decide_within(connection: Connection, item_id: int, state: State, why: str | None) -> str:
+    """Set what became of a body, as a part of the caller's transaction; its SHA-256. Raises LookupError."""
     # PostgreSQL's text holds no NUL, and a reason may quote the body.
     decided = {"state": state, "why": why.replace("\0", "\ufffd") if why else None, "decided_at": datetime.now(UTC)}
     query = inbox.update().where(inbox.c.id == item_id).values(decided).returning(inbox.c.sha256)
@@ -114,72 +103,7 @@ def _decide(connection: Connection, item_id: int, state: str, why: str | None) -
     return sha256
 
 
-def _assign(connection: Connection, event: ExportEvent, told_by: Mapping[str, object], window: timedelta) -> Assigned:
-    known = select(case_key.c.case_id).where(case_key.c.use == "dedupe", case_key.c.key.in_(dedupe_keys(event)))
-    if case := connection.execute(known.order_by(case_key.c.id).limit(1)).scalar_one_or_none():
-        _remember(connection, case, "dedupe", dedupe_keys(event), event)
-        return Assigned(case, new=False, joined=False)
-    shared = _open_cases(connection, event, window)
-    case = next(iter(shared), None)
-    new = case is None
-    if case is None:
-        case = _free_id(connection, event)
-        ledger.append_within(connection, case, "case-opened", "inbox", {"event_id": event.event_id, **told_by})
-    joined = {
-        "event": event.model_dump(mode="json"),
-        "joined_by": shared.pop(case, None),
-        "related": list(shared),
-        **told_by,
-    }
-    ledger.append_within(connection, case, "alert-joined", "inbox", joined)
-    _remember(connection, case, "dedupe", dedupe_keys(event), event)
-    _remember(connection, case, "grouping", grouping_keys(event), event)
-    return Assigned(case, new=new, joined=True)
-
-
-def _open_cases(connection: Connection, event: ExportEvent, window: timedelta) -> dict[str, str]:
-    """Open cases near in time that share a key with the event -> that key; the best first (credential before bucket).
-
-    Each is held until the transaction ends: a case that closes meanwhile either closes first and is not joined, or later.
-    """
-    keys = list(grouping_keys(event))
-    query = select(case_key.c.case_id, case_key.c.key).where(
-        case_key.c.use == "grouping",
-        case_key.c.key.in_(keys),
-        case_key.c.first_at - window <= event.event_time,
-        case_key.c.last_at + window >= event.event_time,
-    )
-    rows = connection.execute(query.order_by(case_key.c.id)).all()
-    near = dict.fromkeys((case, key) for case, key in sorted(rows, key=lambda row: keys.index(row.key)))
-    shared: dict[str, str] = {}
-    for case, key in near:
-        if case not in shared:
-            ledger.lock(connection, case)
-            if not _closed(connection, case):
-                shared[case] = key
-    return shared
-
-
-def _closed(connection: Connection, case: str) -> bool:
-    query = select(func.count()).where(ledger_table.c.case_id == case, ledger_table.c.kind == "case-closed")
-    return connection.execute(query).scalar_one() > 0
-
-
-def _free_id(connection: Connection, event: ExportEvent) -> str:
-    """The event's case id, longer if the short one belongs to another case."""
-    for length in count(SHORTEST_ID):
-        case = case_id(event, length)
-        if ledger.lock(connection, case)[0] == 0:
-            return case
-    raise AssertionError("unreachable: count() does not end")
-
-
-def _remember(connection: Connection, case: str, use: str, keys: Iterable[str], event: ExportEvent) -> None:
-    for key in keys:
-        at = event.event_time
-        row = insert(case_key).values(use=use, key=key, case_id=case, first_at=at, last_at=at)
-        if use == "dedupe":
-            connection.execute(row.on_conflict_do_nothing())
-            continue
-        span = {"first_at": func.least(case_key.c.first_at, at), "last_at": func.greatest(case_key.c.last_at, at)}
-        connection.execute(row.on_conflict_do_update(constraint="case_key_once", set_=span))
+def _items(query: Select[tuple[object, ...]]) -> tuple[InboxItem, ...]:
+    with transaction() as connection:
+        rows = connection.execute(query).mappings().all()
+    return tuple(InboxItem(**{k: v for k, v in row.items() if k != "decided_at"}) for row in rows)

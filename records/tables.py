@@ -37,11 +37,54 @@ inbox = Table(
     Column("content_type", Text),
     Column("body", LargeBinary, nullable=False),
     Column("sha256", Text, nullable=False),
-    Column("state", Text, nullable=False),  # pending, assigned, quarantined
+    Column("state", Text, nullable=False),  # pending, resolving, assigned, quarantined
     Column("why", Text),
     _moment("decided_at", nullable=True),
     Index("inbox_state", "state", "id"),
+    Index("inbox_sha256", "sha256"),
 )
+
+hint = Table(
+    "hint",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("inbox_id", BigInteger, ForeignKey("inbox.id"), nullable=False),
+    Column("hint", Text, nullable=False),
+    Column("state", Text, nullable=False),  # open, resolved, given-up
+    Column("attempts", Integer, nullable=False),
+    _moment("made_at"),
+    _moment("next_at"),
+    Column("why", Text),
+    Index("hint_open", "next_at", postgresql_where=text("state = 'open'")),
+    Index("hint_inbox", "inbox_id"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("alert_id", Text, primary_key=True),
+    Column("rule_id", Text),
+    _moment("webhook_at", nullable=True),
+    _moment("poll_at", nullable=True),
+    Column("alarm", Text),
+    Column("settled", Text),
+    Index(
+        "delivery_one_way",
+        "webhook_at",
+        "poll_at",
+        postgresql_where=text("settled is null and (webhook_at is null or poll_at is null)"),
+    ),
+)
+"""By which way each alert arrived first, and what was said when it did not arrive by the other."""
+
+watermark = Table(
+    "watermark",
+    metadata,
+    Column("source", Text, primary_key=True),
+    _moment("at"),
+    _moment("moved_at"),
+)
+"""How far the poller has taken in what a source holds."""
 
 case_key = Table(
     "case_key",
