@@ -16,6 +16,21 @@ class BodyLimit(BaseSettings):
     body_limit_bytes: int = Field(10 * 1024 * 1024, ge=1, description="Largest accepted body, after decompression")
 
 
+class ReceiverAddress(BaseSettings):
+    """The same door as the senders see it; `vmexport elastic apply` writes it into Kibana's connector."""
+
+    model_config = SettingsConfigDict(env_prefix="VMEXPORT_RECEIVER_", hide_input_in_errors=True)
+
+    public_url: str | None = Field(
+        None, pattern=r"^https?://", description="https://vmexport.example.com, as Kibana reaches the receiver"
+    )
+
+    @property
+    def alerts_url(self) -> str | None:
+        """Where Kibana's alerts go; None where no address is set."""
+        return f"{self.public_url.rstrip('/')}/alerts/elastic" if self.public_url else None
+
+
 class ReceiverSettings(BodyLimit):
     """The HTTP door."""
 
