@@ -39,6 +39,9 @@ class ElasticsearchSettings(BaseSettings):
     client_key: Path | None = Field(None, description="PEM file of its key")
     request_timeout: timedelta = Field(timedelta(seconds=30), description="Time for one request; cold data needs more")
     retries: int = Field(4, ge=0, description="How often a request is sent again after 429, 502, 503, 504 or no answer")
+    retry_backoff: timedelta = Field(
+        timedelta(seconds=0.5), description="Wait before the first of them; it doubles, up to 20 seconds"
+    )
     page_size: int = Field(1000, ge=1, le=10_000, description="Documents of one page")
     cloudtrail_indices: Names = Field(
         ("logs-aws.cloudtrail-*",), description="Indices, aliases or data streams with CloudTrail; cluster:name for CCS"
