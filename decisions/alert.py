@@ -29,6 +29,8 @@ class Hint(Frozen):
     space: str | None = None
     rule_id: str | None = None
     """Stable id of the rule (`kibana.alert.rule.rule_id`)."""
+    ask: str | None = None
+    """Why this alert must be asked about again before all its exports are known; None: it told its export."""
 
 
 class Decoded(Frozen):
