@@ -23,8 +23,8 @@ def ingest(
     """
     from cli.console import FindingExit, UsageProblem, say
     from cli.input import read_input
-    from receiver.inbox import work
     from records import inbox
+    from records.intake import work
     from settings.organization import OrganizationUnusable
     from settings.receiver import BodyLimit
 
@@ -36,7 +36,7 @@ def ingest(
         )
     item = inbox.receive(body, "cli", None)
     try:
-        taken = work(item.id, body)
+        taken = work(item)
     except OrganizationUnusable as error:
         raise UsageProblem(f"{error}. The alert is kept as item {item.id} and taken in when that is done.") from error
     if as_json:

@@ -15,9 +15,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from receiver import runs
 from receiver.authentication import HEADER, holds_secret
-from receiver.inbox import TakenIn, catch_up, work
 from records import inbox
 from records.database import engine
+from records.intake import TakenIn, catch_up, work
 from settings.organization import OrganizationUnusable
 from settings.receiver import receiver as settings
 
@@ -87,7 +87,7 @@ async def take_alert(request: Request) -> JSONResponse:
         log.error("the inbox cannot be written: %s", type(error).__name__)
         return JSONResponse({"error": "the inbox cannot be written now; send it again"}, 503, {"Retry-After": "5"})
     try:
-        taken = await asyncio.to_thread(work, item.id, body)
+        taken = await asyncio.to_thread(work, item)
     except (SQLAlchemyError, OrganizationUnusable) as error:
         log.error("body %s waits in the inbox: %s", item.id, type(error).__name__)
         return JSONResponse({"case": None, "inbox": item.id, "pending": True}, 202)

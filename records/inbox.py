@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -18,6 +18,12 @@ from records.tables import inbox
 from settings.organization import organization
 
 State = Literal["pending", "resolving", "assigned", "quarantined"]
+Beside = Callable[[Connection], None]
+"""What else is written in the transaction that decides a body."""
+
+
+def nothing(connection: Connection) -> None:
+    """Nothing else is written."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,9 @@ def known(body: bytes, source: str) -> int | None:
         return connection.execute(select(inbox.c.id).where(*same).order_by(inbox.c.id).limit(1)).scalar()
 
 
-def assign(item_id: int, events: Sequence[ExportEvent], problems: Sequence[str] = ()) -> tuple[Assigned, ...]:
+def assign(
+    item_id: int, events: Sequence[ExportEvent], problems: Sequence[str] = (), beside: Beside = nothing
+) -> tuple[Assigned, ...]:
     """Open or join the case of each export, all in one transaction; again for the same item, it changes nothing.
 
     `problems`: what else the body held that could not be decoded, kept with the item. Raises LookupError for an unknown
@@ -67,13 +75,23 @@ def assign(item_id: int, events: Sequence[ExportEvent], problems: Sequence[str] 
     window = organization().case_window
     with transaction() as connection:
         sha256 = decide_within(connection, item_id, "assigned", "; ".join(problems) or None)
+        beside(connection)
         return assign_within(connection, events, {"inbox": item_id, "sha256": sha256}, window)
 
 
-def quarantine(item_id: int, why: str) -> None:
+def wait(item_id: int, why: str, beside: Beside = nothing) -> None:
+    """Let a body wait until Elasticsearch was asked, unless it was decided meanwhile. `why`: what it lacks."""
+    first = inbox.update().where(inbox.c.id == item_id, inbox.c.state == "pending")
+    with transaction() as connection:
+        if connection.execute(first.values(_decision("resolving", why))).rowcount:
+            beside(connection)
+
+
+def quarantine(item_id: int, why: str, beside: Beside = nothing) -> None:
     """Set a body aside that holds nothing decodable, with the reason; it stays to be seen. Raises LookupError."""
     with transaction() as connection:
         decide_within(connection, item_id, "quarantined", why)
+        beside(connection)
 
 
 def pending(limit: int = 100) -> tuple[InboxItem, ...]:
@@ -94,13 +112,16 @@ def quarantined(limit: int = 100) -> tuple[InboxItem, ...]:
 
 def decide_within(connection: Connection, item_id: int, state: State, why: str | None) -> str:
     """Set what became of a body, as a part of the caller's transaction; its SHA-256. Raises LookupError."""
-    # PostgreSQL's text holds no NUL, and a reason may quote the body.
-    decided = {"state": state, "why": why.replace("\0", "\ufffd") if why else None, "decided_at": datetime.now(UTC)}
-    query = inbox.update().where(inbox.c.id == item_id).values(decided).returning(inbox.c.sha256)
+    query = inbox.update().where(inbox.c.id == item_id).values(_decision(state, why)).returning(inbox.c.sha256)
     sha256 = connection.execute(query).scalar_one_or_none()
     if sha256 is None:
         raise LookupError(f"the inbox has no item {item_id}")
     return sha256
+
+
+def _decision(state: State, why: str | None) -> dict[str, object]:
+    # PostgreSQL's text holds no NUL, and a reason may quote the body.
+    return {"state": state, "why": why.replace("\0", "\ufffd") if why else None, "decided_at": datetime.now(UTC)}
 
 
 def _items(query: Select[tuple[object, ...]]) -> tuple[InboxItem, ...]:

@@ -8,9 +8,9 @@ import json
 import pytest
 from fastapi.testclient import TestClient
 
-from receiver.inbox import catch_up
 from records import inbox, ledger
 from records.database import engine
+from records.intake import catch_up
 from settings.receiver import receiver as settings
 from tests.records_of import cloudtrail_record
 
