@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from decisions.approval import Approval
 from decisions.evidence import Evidence, Frozen
@@ -23,6 +23,9 @@ CASE_OPENED = "case-opened"
 ALERT_JOINED = "alert-joined"
 """`event` (ExportEvent), `inbox` id, `sha256` of the body, `joined_by` (the key that two exports share, null for the first),
 `related` (other open cases that share a key)."""
+ALERT_READ_AGAIN = "alert-read-again"
+"""`alert_id`, `told` (event id that the body gave), `event` (the ExportEvent as the alert itself tells it), `differences`
+(sentences). What was read again stands in for what was told."""
 RUN_STARTED = "run-started"
 """`run` (Prefect's flow run id), `deployment`, `at`."""
 EVIDENCE_COLLECTED = "evidence-collected"
@@ -62,7 +65,7 @@ CUSTODY = "custody"
 
 KINDS = frozenset(
     {
-        CASE_OPENED, ALERT_JOINED, RUN_STARTED, EVIDENCE_COLLECTED, ASSESSED, VERDICT, PLAN_PROPOSED, GATE_ASKED, GATE_ANSWERED,
+        CASE_OPENED, ALERT_JOINED, ALERT_READ_AGAIN, RUN_STARTED, EVIDENCE_COLLECTED, ASSESSED, VERDICT, PLAN_PROPOSED, GATE_ASKED, GATE_ANSWERED,
         GATE_REFUSED, ACTION_STARTED, ACTION_DONE, ACTION_FAILED, PLAN_CARRIED_OUT, PLAN_STALE, REVERTED, CASE_CLOSED,
         REPORT_WRITTEN, GAP, CUSTODY,
     }
@@ -87,6 +90,8 @@ class Case(Frozen):
     closed_at: AwareDatetime | None = None
     state: CaseState = CaseState.OPEN
     exports: tuple[ExportEvent, ...] = ()
+    corrections: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Event id of an export whose alert was read again -> where the body had said something else; empty: nowhere."""
     assessment: Assessment | None = None
     verdict: Verdict | None = None
     missing: tuple[str, ...] = ()
@@ -145,6 +150,18 @@ def _alert_joined(case: Case, entry: LedgerEntry) -> Change:
     return {"exports": (*case.exports, event), "state": state}
 
 
+def _alert_read_again(case: Case, entry: LedgerEntry) -> Change:
+    """The alert as it was read where it came from replaces what a body said of it."""
+    event = ExportEvent.model_validate(entry.data["event"])
+    told, alert_id = entry.data["told"], entry.data["alert_id"]
+    exports = (event if (e.event_id, e.alert_id) == (told, alert_id) else e for e in case.exports)
+    differences = (*case.corrections.get(event.event_id, ()), *map(str, entry.data["differences"]))
+    return {
+        "exports": tuple({e.event_id: e for e in exports}.values()),
+        "corrections": case.corrections | {event.event_id: tuple(dict.fromkeys(differences))},
+    }
+
+
 def _run_started(case: Case, entry: LedgerEntry) -> Change:
     return {"runs": (*case.runs, str(entry.data["run"]))}
 
@@ -200,6 +217,7 @@ def _report_written(case: Case, entry: LedgerEntry) -> Change:
 
 _STEPS: dict[str, Callable[[Case, LedgerEntry], Change]] = {
     ALERT_JOINED: _alert_joined,
+    ALERT_READ_AGAIN: _alert_read_again,
     RUN_STARTED: _run_started,
     EVIDENCE_COLLECTED: _evidence_collected,
     ASSESSED: _assessed,

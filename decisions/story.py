@@ -95,10 +95,17 @@ def _proposed(data: D) -> Told:
     return "response", f"A plan of {len(plan['actions'])} actions for {plan['gate']}, {plan['hash'][:12]}", True
 
 
+def _read_again(data: D) -> Told:
+    said = " ".join(map(str, data["differences"]))
+    words = f" was read again where it came from: {said or 'it says the same'}"
+    return "detection", ("The alert ", Code(str(data["alert_id"])), words), not said
+
+
 _ANSWERS = {"approve": "approved", "decline": "declined"}
 _SENTENCES: dict[str, Callable[[D], Told | None]] = {
     "case-opened": lambda d: ("detection", "The case was opened", False),
     "alert-joined": lambda d: ("detection", ("The alert of export ", Code(str(d["event"]["event_id"])), " was taken in"), True),
+    "alert-read-again": _read_again,
     "run-started": lambda d: ("response", ("The response began: run ", Code(str(d["run"]))), True),
     "evidence-collected": lambda d: ("response", (f"{d['id']} collected: ", Code(str(d["what"]))), True),
     "assessed": lambda d: ("response", f"Severity: {d['assessment']['level']}", False),

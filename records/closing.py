@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import text
 
-from decisions.case import ALERT_JOINED, CASE_CLOSED
+from decisions.case import CASE_CLOSED, fold
 from records import ledger
+from records.assignment import ASSIGN_LOCK
 from records.database import transaction
-from records.inbox import ASSIGN_LOCK
 
 
 def close(case_id: str, by: str, data: Mapping[str, Any], known: Collection[str]) -> tuple[str, ...]:
@@ -24,8 +24,7 @@ def close(case_id: str, by: str, data: Mapping[str, Any], known: Collection[str]
         entries = ledger.entries_within(connection, case_id)
         if any(e.kind == CASE_CLOSED for e in entries):
             return ()
-        joined = (str(e.data["event"]["event_id"]) for e in entries if e.kind == ALERT_JOINED)
-        unknown = tuple(dict.fromkeys(i for i in joined if i not in known))
+        unknown = tuple(e.event_id for e in fold(entries).exports if e.event_id not in known)
         if not unknown:
             ledger.append_within(connection, case_id, CASE_CLOSED, by, data)
         return unknown

@@ -125,3 +125,31 @@ def test_a_case_without_entries_is_none():
 def test_every_kind_is_documented_once():
     named = {v for k, v in vars(kinds).items() if k.isupper() and isinstance(v, str)}
     assert named == kinds.KINDS
+
+
+def read_again(event_id="event-1", truth="event-1", differences=(), **change):
+    event = joined()[1]["event"] | {"event_id": truth, "alert_id": "a-1"} | change
+    return kinds.ALERT_READ_AGAIN, {
+        "alert_id": "a-1", "told": event_id, "event": event, "differences": list(differences),
+    }  # fmt: skip
+
+
+def told_by_alert(n=1):
+    kind, data = joined(n)
+    return kind, {"event": data["event"] | {"alert_id": f"a-{n}", "bucket": "example-drop"}}
+
+
+def test_an_alert_that_was_read_again_stands_in_for_what_its_body_said():
+    case = told(OPENED, told_by_alert(), told_by_alert(2), read_again(bucket="real-bucket", differences=["It lied."]))
+    assert [(e.event_id, e.bucket) for e in case.exports] == [("event-1", "real-bucket"), ("event-2", "example-drop")]
+    assert case.corrections == {"event-1": ("It lied.",)}
+
+
+def test_a_body_that_named_another_event_is_corrected_once():
+    case = told(OPENED, told_by_alert(), told_by_alert(2), read_again(truth="event-2"))
+    assert [e.event_id for e in case.exports] == ["event-2"], "it was the other alert's event all along"
+
+
+def test_only_the_export_of_that_alert_is_corrected():
+    case = told(OPENED, joined(), read_again(bucket="real-bucket"))
+    assert [e.bucket for e in case.exports] == [None], "nobody said that it came from this alert"
