@@ -21,6 +21,7 @@ from prefect.cache_policies import NO_CACHE
 from decisions.evidence import Known, Unknown
 from tasks import sts
 from tasks.actions.base import Clients
+from tasks.elastic.failures import Unanswered
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,8 @@ class Read(Generic[P, T]):
             why = self._refused(error)
         except BotoCoreError as error:
             why = f"{self.source} could not be asked: {error}"
+        except Unanswered as unanswered:
+            why = str(unanswered)
         except MALFORMED as error:
             log.exception("%s: the answer could not be read", self.name)
             why = f"{self.source} answered in a form that is not documented ({type(error).__name__}: {error})"

@@ -17,8 +17,9 @@ from decisions.facts import CaseFacts
 from decisions.findings import ExportFacts, Findings
 from decisions.investigation import conclude
 from decisions.organization import Organization
+from decisions.related_alerts import RelatedAlerts, Shared
 from decisions.severity import assess
-from decisions.statements import EXPORTS, KEYS, PERMISSIONS, PRINCIPALS, Investigated
+from decisions.statements import ALERTS, EXPORTS, KEYS, PERMISSIONS, PRINCIPALS, Investigated
 from flows.results import RESULTS
 from flows.vm_export.actors import accounts, around, other_exports, walk
 from flows.vm_export.collection import Collected, Collection
@@ -27,9 +28,11 @@ from flows.vm_export.objects import object_versions, reads_of
 from flows.vm_export.rules import SEVERITY_RULES
 from flows.vm_export.triage import record_assessment
 from records import ledger
+from settings.elastic import elasticsearch
 from settings.organization import organization
 from tasks import ec2, iam, organizations, s3
 from tasks.artifacts import publish_card
+from tasks.elastic.related import related_alerts
 from tasks.logs import questions
 
 ACTIVITY = timedelta(hours=24)
@@ -78,8 +81,9 @@ class Look:
         for name, collected in buckets.items():
             self._evidence[f"bucket {name}"] = collected.evidence
         states = {name: c.answer for name, c in buckets.items()}
-        activity, principals, scps, blocks, tasks, listed, objects, reads = await asyncio.gather(
+        activity, alerts, principals, scps, blocks, tasks, listed, objects, reads = await asyncio.gather(
             self._activity(exports),
+            self._alerts(exports, states),
             self._principals(exports),
             self._scps(exports),
             self._blocks(states),
@@ -103,13 +107,19 @@ class Look:
             reads=reads.answers,
             read_gaps=reads.gaps,
             tasks=tasks,
+            alerts=alerts,
             accounts=listed,
             evidence=self._evidence,
             organization=self._ours,
             as_of=self._now,
         )
         facts = CaseFacts(
-            exports=exports, buckets=states, activity=activity[KEYS], account_blocks=blocks, organization=self._ours
+            exports=exports,
+            buckets=states,
+            activity=activity[KEYS],
+            account_blocks=blocks,
+            alerts=alerts,
+            organization=self._ours,
         )
         return conclude(case, assess(facts, SEVERITY_RULES))
 
@@ -149,6 +159,25 @@ class Look:
             PERMISSIONS: self._ask(PERMISSIONS, questions.permission_changes, lately),
         }
         return dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
+
+    async def _alerts(
+        self, exports: tuple[ExportFacts, ...], buckets: dict[str, Any]
+    ) -> Known[RelatedAlerts] | Unknown | None:
+        """Other alerts about the same actors and buckets; None without an Elasticsearch."""
+        if not elasticsearch().configured:
+            return None
+        events = [e.event for e in exports]
+        hops = [h for e in exports for h in (e.actor, *e.actor.chain)]
+        shared = Shared(
+            accounts=accounts(events, self._ours),
+            access_keys=tuple(dict.fromkeys(h.access_key_id for h in hops if h.access_key_id)),
+            principal_arns=tuple(dict.fromkeys(h.principal_arn for h in hops if h.principal_arn)),
+            principal_ids=tuple(dict.fromkeys(e.principal_id for e in events if e.principal_id)),
+            buckets=tuple(buckets),
+        )
+        near = around(events, ACTIVITY, ACTIVITY, self._now, self._ours)
+        own = tuple(dict.fromkeys(e.alert_id for e in events if e.alert_id))
+        return await self._ask(ALERTS, related_alerts, shared, near.since, near.until, own)
 
     async def _principals(self, exports: tuple[ExportFacts, ...]) -> dict[str, Any]:
         hops = [h for e in exports for h in (e.actor, *e.actor.chain)]
