@@ -47,7 +47,7 @@ def assign_within(
 def _assign(connection: Connection, event: ExportEvent, told_by: Mapping[str, object], window: timedelta) -> Assigned:
     known = select(case_key.c.case_id).where(case_key.c.use == "dedupe", case_key.c.key.in_(dedupe_keys(event)))
     if case := connection.execute(known.order_by(case_key.c.id).limit(1)).scalar_one_or_none():
-        _remember(connection, case, "dedupe", dedupe_keys(event), event)
+        remember(connection, case, "dedupe", dedupe_keys(event), event)
         return Assigned(case, new=False, joined=False)
     shared = _open_cases(connection, event, window)
     case = next(iter(shared), None)
@@ -62,8 +62,8 @@ def _assign(connection: Connection, event: ExportEvent, told_by: Mapping[str, ob
         **told_by,
     }
     ledger.append_within(connection, case, "alert-joined", "inbox", joined)
-    _remember(connection, case, "dedupe", dedupe_keys(event), event)
-    _remember(connection, case, "grouping", grouping_keys(event), event)
+    remember(connection, case, "dedupe", dedupe_keys(event), event)
+    remember(connection, case, "grouping", grouping_keys(event), event)
     return Assigned(case, new=new, joined=True)
 
 
@@ -104,7 +104,8 @@ def _free_id(connection: Connection, event: ExportEvent) -> str:
     raise AssertionError("unreachable: count() does not end")
 
 
-def _remember(connection: Connection, case: str, use: str, keys: Iterable[str], event: ExportEvent) -> None:
+def remember(connection: Connection, case: str, use: str, keys: Iterable[str], event: ExportEvent) -> None:
+    """Keep by which keys a later export is known (`dedupe`) or joins (`grouping`); the first case to know one keeps it."""
     for key in keys:
         at = event.event_time
         row = insert(case_key).values(use=use, key=key, case_id=case, first_at=at, last_at=at)
