@@ -14,7 +14,8 @@ from decisions.alert import MAX_BYTES, MAX_PROBLEMS, decode
 from decisions.export import Outcome
 from decisions.grouping import case_id, dedupe_keys, grouping_keys
 from decisions.ledger import canonical_sha256
-from tests.decisions.test_java_map import HOSTILE, java
+from lab.java_text import java_text
+from tests.decisions.test_java_map import HOSTILE
 from tests.records_of import cloudtrail_record
 
 ALERTS = Path(__file__).parent.parent / "alerts"
@@ -253,7 +254,7 @@ def test_whatever_a_caller_writes_into_an_alert_of_text_the_bucket_is_right_or_a
             "exportToS3": {"s3Key": f"{prefix}export-i-0fedcba9876543210.ova", "s3Bucket": "real-bucket"},
         }
     }  # fmt: skip
-    (event,) = read(text_only(java(request), java(response))).events
+    (event,) = read(text_only(java_text(request), java_text(response))).events
     assert event.bucket in {None, "real-bucket"}
     assert event.instance_id in {None, "i-0123456789abcdef0"}
     assert event.task_id in {None, "export-i-0fedcba9876543210"}

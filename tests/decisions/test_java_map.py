@@ -7,14 +7,7 @@ from hypothesis import strategies as st
 from decisions.export import ExportApi
 from decisions.java_map import MAX_LENGTH, Ambiguous, parse
 from decisions.parameters import asked
-
-
-def java(value):
-    """As java.util.Map prints it."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{name}={java(inner)}" for name, inner in value.items()) + "}"
-    return "[" + ", ".join(map(java, value)) + "]" if isinstance(value, list) else value
-
+from lab.java_text import java_text
 
 NAMES = st.from_regex(r"[a-z][A-Za-z0-9_.:-]{0,4}", fullmatch=True)  # shorter than any name that must stand once
 PLAIN = st.text(st.characters(codec="utf-8", exclude_characters="{}[],="), min_size=1)
@@ -32,7 +25,7 @@ HOSTILE = st.lists(st.sampled_from(PIECES) | st.text(max_size=4), max_size=6).ma
 @settings(deadline=None)
 @given(st.dictionaries(NAMES, TREES, max_size=5))
 def test_what_holds_no_structure_of_its_own_is_read_back_as_it_was(tree):
-    assert parse(java(tree)) == tree
+    assert parse(java_text(tree)) == tree
 
 
 @settings(deadline=None)
@@ -49,7 +42,7 @@ def test_no_description_prefix_or_tag_ever_leads_to_another_bucket_or_instance(
         "tagSet": {"items": [{"key": tag, "value": tag}]},
     }
     try:
-        tree = parse(java({name: request[name] for name in order}))
+        tree = parse(java_text({name: request[name] for name in order}, names=list))
     except Ambiguous:
         return
     read = dict(asked(ExportApi.INSTANCE, tree))
