@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 
-def scalars(document: Mapping[str, Any], path: str) -> list[Any]:
-    """The different scalars at a dotted path, eight at most; none: it is absent, several: they contradict each other."""
+def scalars(document: Mapping[str, Any], path: str, at_most: int = 8) -> list[Any]:
+    """The different scalars at a dotted path, not all of very many; none: absent, several: they contradict each other."""
     distinct: list[Any] = []
     for value in _at(document, path.split(".")):
         if value is not None and not isinstance(value, dict) and value not in distinct:
             distinct.append(value)
-        if len(distinct) == 8:
+        if len(distinct) == at_most:
             break
     return distinct
 
@@ -34,6 +34,16 @@ def has(document: Mapping[str, Any], path: str) -> bool:
     return bool(_at(document, path.split(".")))
 
 
+def plain(document: Mapping[str, Any], path: str) -> Any:
+    """What stands at a dotted path in a document that is nested all the way; None also where it is not nested so."""
+    value: Any = document
+    for name in path.split("."):
+        if not isinstance(value, dict):
+            return None
+        value = cast("dict[str, Any]", value).get(name)
+    return value
+
+
 def tree(document: Mapping[str, Any], path: str) -> dict[str, Any]:
     """The object at a dotted path, its dotted names taken apart; a name with several values holds a list of them."""
     found: dict[str, Any] = {}
@@ -41,6 +51,11 @@ def tree(document: Mapping[str, Any], path: str) -> dict[str, Any]:
         if isinstance(value, dict):
             _merge(found, cast("dict[str, Any]", value))
     return found
+
+
+def objects(document: Mapping[str, Any], path: str) -> list[dict[str, Any]]:
+    """Each object at a dotted path by itself; names that are joined to the path by a dot make an object each."""
+    return [cast("dict[str, Any]", value) for value in _at(document, path.split(".")) if isinstance(value, dict)]
 
 
 def _at(value: Any, parts: list[str]) -> list[Any]:
