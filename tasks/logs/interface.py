@@ -23,6 +23,11 @@ DELAY = timedelta(minutes=15)
 ROLE_CALLS = (
     "AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "AssumeRoot", "GetSessionToken", "GetFederationToken",
 )  # fmt: skip
+SIGN_IN_CALLS = (
+    "ConsoleLogin", "CheckMfa", "SwitchRole", "ExitRole", "RenewRole", "GetSigninToken", "PasswordRecoveryRequested",
+    "PasswordRecoveryCompleted", "UserAuthentication", "Federate", "CredentialChallenge", "CredentialVerification", *ROLE_CALLS,
+)  # fmt: skip
+"""How a person or a session comes to credentials: the console, IAM Identity Center, STS."""
 IMAGE_CALLS = ("CreateImage", "CopyImage", "RegisterImage", "CreateRestoreImageTask", "ImportImage")
 PERMISSION_CALLS = (
     "AttachUserPolicy", "AttachRolePolicy", "AttachGroupPolicy", "PutUserPolicy", "PutRolePolicy", "PutGroupPolicy",
@@ -122,6 +127,10 @@ class LogStore(Protocol):
         """The STS call that gave out a temporary access key."""
         ...
 
+    def authentication(self, principals: Sequence[str], scope: Scope) -> LogAnswer:
+        """How users, roles or sessions (ARNs or names of people) signed in and changed roles, refused attempts included."""
+        ...
+
     def image_origin(self, image_id: str, scope: Scope) -> LogAnswer:
         """The call that made an image."""
         ...
@@ -158,6 +167,10 @@ class Searching(ABC):
         """The STS call that gave out a temporary access key."""
         return self.search(Query(event_names=ROLE_CALLS, mentions=(access_key_id,)), scope)
 
+    def authentication(self, principals: Sequence[str], scope: Scope) -> LogAnswer:
+        """How users, roles or sessions (ARNs or names of people) signed in and changed roles."""
+        return self.search(Query(event_names=SIGN_IN_CALLS, principals=tuple(principals)), scope)
+
     def image_origin(self, image_id: str, scope: Scope) -> LogAnswer:
         """The call that made an image."""
         return self.search(Query(event_names=IMAGE_CALLS, mentions=(image_id,)), scope)
@@ -178,8 +191,9 @@ def answer(records: Iterable[LogRecord], scope: Scope, gaps: Iterable[str], now:
 def callers(record: LogRecord) -> set[str]:
     """Every name under which a record tells of its caller."""
     arn = record.principal_arn or ""
-    named = (arn, record.issuer_arn, record.user_name, record.source_identity, arn.rpartition("/")[2])
-    return {name for name in named if name}
+    signed_in = record.additional.get("UserName")  # of Identity Center, which has no other name for them yet
+    named = (arn, record.issuer_arn, record.user_name, record.source_identity, arn.rpartition("/")[2], signed_in)
+    return {name for name in named if name and isinstance(name, str)}
 
 
 def leaves(record: LogRecord) -> list[str]:

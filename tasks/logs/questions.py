@@ -50,6 +50,12 @@ def credential_origin(aws: Clients, access_key_id: str, scope: Scope) -> LogAnsw
     return store(aws).credential_origin(access_key_id, scope)
 
 
+@read(step="investigation.3a", source="logs: sign-ins and role changes", permissions=LOOKUP)
+def authentication(aws: Clients, principals: tuple[str, ...], scope: Scope) -> LogAnswer:
+    """How the actors signed in and changed roles within the period, refused attempts included."""
+    return store(aws).authentication(principals, scope)
+
+
 @read(step="triage.2", source="logs: origin of an image", permissions=LOOKUP)
 def image_origin(aws: Clients, image_id: str, scope: Scope) -> LogAnswer:
     """The call that made the exported image, and so the instance behind it."""
