@@ -164,3 +164,22 @@ bad_code = Table(
     _moment("at"),
     Index("bad_code_address", "address", "at"),
 )
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("system", Text, nullable=False),
+    Column("case_id", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", Text, nullable=False),  # waiting, done, given-up
+    Column("attempts", Integer, nullable=False),
+    _moment("made_at"),
+    _moment("next_at"),
+    Column("why", Text),
+    Column("answer", Text),
+    UniqueConstraint("system", "case_id", "key", name="outbox_once"),
+    Index("outbox_waiting", "system", "case_id", "id", postgresql_where=text("state = 'waiting'")),
+)
+"""What is still to be written into other systems, and what they answered."""
