@@ -1,94 +1,127 @@
-"""The HTTP door: takes alerts, makes them durable, answers with the case, and only then works."""
+"""The HTTP doors: they take alerts, make them durable, answer with the case, and only then work."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
-import zlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
 
+import httpx
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from receiver import runs
+from receiver import sns
 from receiver.authentication import HEADER, holds_secret
+from receiver.background import keep_working
+from receiver.bodies import BodyTooLarge, read_body
+from receiver.sns import Refused, SnsDoor, SnsMessage
 from records import inbox
-from records.database import engine
-from records.intake import TakenIn, catch_up, work
+from records.database import NoDatabase, engine
+from records.intake import TakenIn, work
 from settings.organization import OrganizationUnusable
 from settings.receiver import receiver as settings
 
 log = logging.getLogger("vmexport.receiver")
-CATCH_UP_SECONDS = 5.0
-
-
-class BodyTooLarge(Exception):
-    """The sender exceeded the body limit."""
+SNS_BYTES = 1024 * 1024
+"""SNS messages have 256 KiB at most, escaped into JSON; who has no secret is not listened to any longer."""
+AWAY = (SQLAlchemyError, NoDatabase)
 
 
 @contextlib.asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Keeps one task that starts runs, also those that an earlier receiver could not start."""
+    """Keeps one task that starts runs and asks again, also for what an earlier receiver could not."""
     app.state.wake = asyncio.Event()
-    worker = asyncio.create_task(start_missing_runs(app.state.wake))
+    worker = asyncio.create_task(keep_working(app.state.wake))
     yield
     worker.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await worker
 
 
-async def start_missing_runs(wake: asyncio.Event) -> None:
-    """Assign bodies that still wait, and start a run for every case that has none; when woken and every few seconds."""
-    while True:
-        for case in await asyncio.to_thread(_waiting):
-            try:
-                await runs.start_run(case, settings().deployment)
-            except Exception as error:  # noqa: BLE001 - Prefect away or deployment missing: the case is tried again below
-                log.warning("the run of case %s could not be started yet: %s", case, type(error).__name__)
-        wake.clear()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(wake.wait(), CATCH_UP_SECONDS)
-
-
-def _waiting() -> tuple[str, ...]:
-    try:
-        catch_up()
-    except SQLAlchemyError as error:
-        log.warning("the case store does not answer: %s", type(error).__name__)
-        return ()
-    except OrganizationUnusable as error:
-        log.error("alerts wait in the inbox: %s", error)  # cases that there are already wait for nothing
-    try:
-        return runs.missing_runs()
-    except SQLAlchemyError as error:
-        log.warning("the case store does not answer: %s", type(error).__name__)
-        return ()
-
-
 app = FastAPI(title="vmexport receiver", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+app.state.sns = SnsDoor(sns.get)
 
 
 @app.post("/alerts/elastic")
 async def take_alert(request: Request) -> JSONResponse:
     """Take in one alert body: 202 with the case once it is durable; 401, 413, 503 as their names say."""
-    if not holds_secret(request.headers.get(HEADER), settings().secret.get_secret_value()):
-        return JSONResponse({"error": f"the header {HEADER} does not carry the shared secret"}, 401)
+    own = settings()
+    if not holds_secret(request.headers, own.secret.get_secret_value(), own.secret_header):
+        return _no_secret()
     try:
-        body = await read_body(request, settings().body_limit_bytes)
+        body = await read_body(request, own.body_limit_bytes)
     except BodyTooLarge:
-        limit = settings().body_limit_bytes
-        return JSONResponse({"error": f"the body is larger than {limit} bytes; send fewer alerts at a time"}, 413)
+        return _too_large(own.body_limit_bytes)
+    return await _take_in(request, body, "elastic", request.headers.get("content-type"))
+
+
+@app.post("/alerts/cloudtrail")
+async def take_record(request: Request) -> JSONResponse:
+    """Take in CloudTrail records: from EventBridge with the secret, from SNS with its signature; 403 where that is forged."""
+    own = settings()
+    trusted = holds_secret(request.headers, own.secret.get_secret_value(), own.secret_header)
+    limit = own.body_limit_bytes if trusted else min(SNS_BYTES, own.body_limit_bytes)
     try:
-        item = await asyncio.to_thread(inbox.receive, body, "elastic", request.headers.get("content-type"))
-    except SQLAlchemyError as error:
+        body = await read_body(request, limit)
+    except BodyTooLarge:
+        return _too_large(limit)
+    envelope = await asyncio.to_thread(_envelope, body)
+    if envelope is not None:
+        return await _take_sns(request, envelope)
+    if not trusted:
+        return _no_secret()
+    return await _take_in(request, body, "cloudtrail", request.headers.get("content-type"))
+
+
+async def _take_sns(request: Request, envelope: dict[str, Any]) -> JSONResponse:
+    door: SnsDoor = request.app.state.sns
+    try:
+        message = await asyncio.to_thread(door.verified, envelope, settings().sns_topics, datetime.now(UTC))
+        if message.type == sns.CONFIRM:
+            await asyncio.to_thread(door.confirm, message)
+    except Refused as why:
+        log.warning("a message of SNS was refused: %s", why)
+        return JSONResponse({"error": f"refused: {why}"}, 403)
+    except httpx.HTTPError as error:
+        log.warning("SNS could not be asked for its certificate, or to confirm: %s", type(error).__name__)
+        return _again("SNS's certificate or confirmation cannot be fetched now; send it again")
+    if message.type != "Notification":
+        level = logging.INFO if message.type == sns.CONFIRM else logging.ERROR
+        log.log(level, "SNS: %s for the topic %s", message.type, message.topic)  # both are of what was verified
+        return JSONResponse({"taken": message.type}, 202)
+    return await _take_notification(request, message)
+
+
+async def _take_notification(request: Request, message: SnsMessage) -> JSONResponse:
+    """The inner message, once: whoever sends a signed message over and over does not fill the inbox."""
+    body = message.message.encode("utf-8", "surrogatepass")
+    try:
+        before = await asyncio.to_thread(inbox.known, body, "sns")
+    except AWAY as error:
+        log.error("the inbox cannot be read: %s", type(error).__name__)
+        return _again()
+    if before is not None:
+        return JSONResponse({"inbox": before, "repeated": True}, 202)
+    if message.late:
+        log.warning("SNS: a message of %s came more than an hour late; it is taken in", message.topic)
+    return await _take_in(request, body, "sns", "application/json")
+
+
+async def _take_in(request: Request, body: bytes, source: str, content_type: str | None) -> JSONResponse:
+    try:
+        item = await asyncio.to_thread(inbox.receive, body, source, content_type)
+    except AWAY as error:
         log.error("the inbox cannot be written: %s", type(error).__name__)
-        return JSONResponse({"error": "the inbox cannot be written now; send it again"}, 503, {"Retry-After": "5"})
+        return _again()
     try:
         taken = await asyncio.to_thread(work, item)
-    except (SQLAlchemyError, OrganizationUnusable) as error:
+    except (*AWAY, OrganizationUnusable) as error:
         log.error("body %s waits in the inbox: %s", item.id, type(error).__name__)
         return JSONResponse({"case": None, "inbox": item.id, "pending": True}, 202)
     request.app.state.wake.set()
@@ -96,39 +129,39 @@ async def take_alert(request: Request) -> JSONResponse:
 
 
 def answer(taken: TakenIn) -> dict[str, object]:
-    """What the sender is told: the case (all of them, if the body held several), or that it is quarantined."""
+    """What the sender is told: the case (all of them, if the body held several), that it waits, or is quarantined."""
     said: dict[str, object] = {"case": taken.cases[0] if taken.cases else None, "inbox": taken.inbox_id}
     if len(taken.cases) > 1:
         said["cases"] = list(taken.cases)
     if taken.problems:
         said["problems"] = list(taken.problems)
-    if not taken.cases:
+    if taken.resolving:
+        said["resolving"] = list(taken.resolving)
+    elif not taken.cases:
         said["quarantined"] = True
     return said
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The body, decompressed if it says so and is; never more than `limit` bytes in memory. Raises BodyTooLarge.
-
-    A body that says gzip and is not is returned as it came: it is quarantined, where a 400 would lose it.
-    """
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
-        raise BodyTooLarge
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise BodyTooLarge
-    if request.headers.get("content-encoding", "").lower() != "gzip":
-        return bytes(body)
+def _envelope(body: bytes) -> dict[str, Any] | None:
+    if b'"SigningCertURL"' not in body:
+        return None
     try:
-        unzipped = zlib.decompressobj(wbits=47).decompress(bytes(body), limit + 1)
-    except zlib.error:
-        return bytes(body)
-    if len(unzipped) > limit:
-        raise BodyTooLarge
-    return unzipped
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return value if sns.is_envelope(value) else None
+
+
+def _no_secret() -> JSONResponse:
+    return JSONResponse({"error": f"the header {HEADER} does not carry the shared secret"}, 401)
+
+
+def _too_large(limit: int) -> JSONResponse:
+    return JSONResponse({"error": f"the body is larger than {limit} bytes; send fewer alerts at a time"}, 413)
+
+
+def _again(why: str = "the inbox cannot be written now; send it again") -> JSONResponse:
+    return JSONResponse({"error": why}, 503, {"Retry-After": "5"})
 
 
 @app.get("/healthz")
@@ -142,7 +175,7 @@ async def readyz() -> JSONResponse:
     """Alerts can be made durable: the inbox's database answers. 503 otherwise."""
     try:
         await asyncio.to_thread(_ask_database)
-    except SQLAlchemyError as error:
+    except AWAY as error:
         return JSONResponse(
             {"status": "not ready", "why": f"the database does not answer: {type(error).__name__}"}, 503
         )

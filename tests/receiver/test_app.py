@@ -22,7 +22,7 @@ def door(database, monkeypatch):
     monkeypatch.setenv("VMEXPORT_RECEIVER_SECRET", SECRET)
     monkeypatch.setenv("VMEXPORT_RECEIVER_BODY_LIMIT_BYTES", "100000")
     settings.cache_clear()
-    from receiver.app import app, lifespan  # noqa: F401 - the app without its background task: no Prefect is needed here
+    from receiver.app import app  # without its background task: no Prefect is needed here
 
     app.state.wake = type("Wake", (), {"set": staticmethod(lambda: None)})()
     yield TestClient(app)
@@ -134,7 +134,7 @@ def test_without_a_usable_organization_an_alert_waits_in_the_inbox_until_there_i
 
 
 def test_a_case_that_was_opened_gets_its_run_though_a_later_alert_cannot_be_assigned(door, monkeypatch, tmp_path):
-    from receiver.app import _waiting
+    from receiver.background import _waiting
     from settings import organization as ours
 
     case = post(door, cloudtrail_record()).json()["case"]
