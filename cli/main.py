@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cli import approver, case, decode, demo, gates, ingest, report, serve, verify
+from cli import approver, case, decode, demo, elastic, gates, ingest, report, serve, verify
 from cli.console import Exit, say, told
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("approve")(gates.approve)
 app.command("decline")(gates.decline)
 app.command("release")(gates.release)
 app.add_typer(approver.app, name="approver")
+app.add_typer(elastic.app, name="elastic")
 app.command("verify")(verify.verify)
 app.command("report")(report.report)
 

@@ -16,7 +16,7 @@ from flask.typing import ResponseReturnValue
 
 Json = dict[str, Any]
 LICENCES = ("basic", "gold", "platinum", "enterprise", "trial")
-CONNECTOR_TYPES = {".index": "basic", ".server-log": "basic", ".webhook": "gold", ".slack": "gold", ".jira": "gold"}
+CONNECTOR_TYPES = {".index": "basic", ".server-log": "basic", ".webhook": "gold", ".slack": "gold"}
 """Connector type -> the lowest licence that has it."""
 CONFIG = {
     ".webhook": {
@@ -25,16 +25,19 @@ CONFIG = {
     },
     ".index": {"index", "refresh", "executionTimeField"},
     ".server-log": set[str](),
+    ".slack": set[str](),
 }  # fmt: skip
 SECRETS = {
     ".webhook": {"user", "password", "crt", "key", "pfx", "clientSecret", "secretHeaders"},
     ".index": set[str](),
     ".server-log": set[str](),
+    ".slack": {"webhookUrl"},
 }
 DEFAULTS = {
     ".webhook": {"method": "post", "headers": None, "hasAuth": True, "authType": "webhook-authentication-basic"},
     ".index": {"refresh": False, "executionTimeField": None},
     ".server-log": {},
+    ".slack": {},
 }
 REQUIRED = ("name", "description", "risk_score", "severity", "type")
 RULE_DEFAULTS: Json = {
@@ -50,7 +53,12 @@ OPTIONAL = {
 }  # fmt: skip
 RULE_FIELDS = {*REQUIRED, *RULE_DEFAULTS, *OPTIONAL, "rule_id", "id"}
 ACTION_FIELDS = {"id", "action_type_id", "group", "params", "uuid", "frequency", "alerts_filter"}
-ACTION_PARAMS = {".webhook": {"body"}, ".index": {"documents", "indexOverride"}, ".server-log": {"message", "level"}}
+ACTION_PARAMS = {
+    ".webhook": {"body"},
+    ".index": {"documents", "indexOverride"},
+    ".server-log": {"message", "level"},
+    ".slack": {"message"},
+}
 SEVERITIES = ("low", "medium", "high", "critical")
 PREBUILT = "prebuilt"
 """In a rule's rule_source: Elastic's own rule, which only its exceptions and actions may be changed of."""
@@ -239,9 +247,9 @@ def _keep_connector(kibana: Kibana, id_: str, type_: str, body: Json) -> Json:
             "Please upgrade your license.",
         )  # fmt: skip
     config, secrets = body.get("config") or {}, body.get("secrets") or {}
-    if unknown := set(config) - CONFIG.get(type_, set()):
+    if unknown := set(config) - CONFIG[type_]:
         raise Refused(400, f"error validating connector type config: Unrecognized key(s) in object: {sorted(unknown)}")
-    if unknown := set(secrets) - SECRETS.get(type_, set()):
+    if unknown := set(secrets) - SECRETS[type_]:
         raise Refused(400, f"error validating connector type secrets: Unrecognized key(s) in object: {sorted(unknown)}")
     if type_ == ".webhook" and not str(config.get("url", "")).startswith(("https://", "http://")):
         raise Refused(
