@@ -10,7 +10,7 @@ import pytest
 
 from decisions.alert import decode
 from decisions.export import ExportApi, Outcome
-from lab.alert import java_map, post
+from lab.alert import post
 from lab.story import Story, detonate, load, stories
 from tests.lab.aws import As, policy
 
@@ -151,17 +151,6 @@ def test_an_alert_is_posted_with_the_secret_header(play):
     assert post(alert, f"http://127.0.0.1:{server.server_port}", "s3cret") == "VMX-1"
     assert heard == [("/alerts/elastic", "s3cret", alert)]
     server.server_close()
-
-
-def test_parameters_are_written_as_java_writes_maps():
-    said = {
-        "instanceId": "i-1",
-        "exportToS3": {"s3Bucket": "b"},
-        "tags": [{"a": 1}, "x"],
-        "dryRun": False,
-        "none": None,
-    }
-    assert java_map(said) == "{instanceId=i-1, exportToS3={s3Bucket=b}, tags=[{a=1}, x], dryRun=false, none=null}"
 
 
 def contain(lab, detonation):
