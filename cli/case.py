@@ -81,12 +81,13 @@ def card(case: CaseId, as_json: Json = False) -> None:
     from cli.console import entries_of, say_json, show
     from decisions.card import card_page
     from tasks import case_facts
+    from tasks.elastic.place import kibana_place
 
     entries, facts = entries_of(case), case_facts.latest(case)
     if as_json:
         say_json(_summary_of(entries) | {"facts": facts.model_dump(mode="json") if facts else None})
     else:
-        show(card_page(entries, facts, None, datetime.now(UTC)))
+        show(card_page(entries, facts, None, datetime.now(UTC), kibana_place()))
 
 
 @app.command("timeline")

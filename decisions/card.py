@@ -11,6 +11,7 @@ from decisions.document import Block, Bullets, Code, Heading, Inline, Line, Link
 from decisions.evidence import Known, Unknown, utc
 from decisions.export import ExportEvent, Outcome
 from decisions.findings import ExportFacts, Findings, Triaged
+from decisions.kibana_links import KibanaPlace, kibana_table
 from decisions.ledger import LedgerEntry
 from decisions.story import caller_words
 
@@ -21,7 +22,11 @@ SAID = 8
 
 
 def card_page(
-    entries: Sequence[LedgerEntry], facts: Triaged | Findings | None, run_url: str | None, now: datetime
+    entries: Sequence[LedgerEntry],
+    facts: Triaged | Findings | None,
+    run_url: str | None,
+    now: datetime,
+    kibana: KibanaPlace | None = None,
 ) -> Page:
     """The card as the ledger and what was read tell it; without `facts` (before triage) as the alerts tell it."""
     case = fold(entries)
@@ -34,6 +39,7 @@ def card_page(
         Heading(2, "Facts"),
         *(block for export in exports[:SHOWN] for block in card_facts(export, len(exports) > 1)),
         *([Paragraph(more_exports(len(exports) - SHOWN).strip())] if len(exports) > SHOWN else []),
+        *kibana_table(kibana, exports[:SHOWN]),
         *_unknown(case, exports, facts),
     )
 

@@ -10,6 +10,7 @@ from decisions.case import Case, fold
 from decisions.document import Code, Line, Strong
 from decisions.evidence import Known, Unknown, utc
 from decisions.findings import Findings, Verdict
+from decisions.kibana_links import KibanaPlace
 from decisions.ledger import LedgerEntry
 from decisions.metrics import Metrics
 from decisions.timeline import Moment
@@ -25,6 +26,8 @@ class Reviewed:
     moments: Sequence[Moment]
     run_url: str | None
     now: datetime
+    kibana: KibanaPlace | None = None
+    """Where Kibana is; without it the report has no links there."""
 
     @property
     def verdict_reasons(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from decisions.card import card_page, in_brief
 from decisions.document import Bullets, Heading, Line
 from decisions.findings import Findings, Triaged
+from decisions.kibana_links import KibanaPlace
 from decisions.ledger import LedgerEntry
 from decisions.lessons import Reviewed
 from decisions.markdown import to_markdown
@@ -19,10 +20,14 @@ from decisions.terminal import to_terminal
 
 
 def case_card(
-    entries: Sequence[LedgerEntry], facts: Triaged | Findings | None, run_url: str | None, now: datetime
+    entries: Sequence[LedgerEntry],
+    facts: Triaged | Findings | None,
+    run_url: str | None,
+    now: datetime,
+    kibana: KibanaPlace | None = None,
 ) -> str:
     """The case on one page."""
-    return to_markdown(card_page(entries, facts, run_url, now))
+    return to_markdown(card_page(entries, facts, run_url, now, kibana))
 
 
 def case_in_brief(entries: Sequence[LedgerEntry]) -> tuple[Line, ...]:

@@ -26,6 +26,7 @@ from decisions.document import (
     parts,
 )
 from decisions.evidence import Known, utc
+from decisions.kibana_links import kibana_table
 from decisions.lessons import Reviewed, not_done, recommendations
 from decisions.metrics import duration, measured_rows
 from decisions.plan_page import change_line
@@ -65,6 +66,7 @@ def review_page(of: Reviewed) -> Page:
         *moments_table(of.moments),
         *_approvals(case),
         *_recommendations(of),
+        *kibana_table(of.kibana, of.findings.exports),
         *_appendix(of),
     )
 

@@ -17,6 +17,7 @@ from decisions.plan import Plan
 from decisions.receipt import Receipt
 from records import ledger
 from tasks import case_facts
+from tasks.elastic.place import kibana_place
 
 LARGEST = 4_000_000
 """Characters; what is longer is cut, and says where all of it lies. Prefect took 5 MB."""
@@ -27,7 +28,7 @@ async def publish_card(facts: Triaged | Findings) -> None:
     """Show the case as triage or investigation knows it, and keep what they knew as evidence."""
     kept = await asyncio.to_thread(case_facts.keep, facts)
     entries = await asyncio.to_thread(ledger.entries, facts.case_id)
-    card = report.case_card(entries, facts, run_url(), datetime.now(UTC))
+    card = report.case_card(entries, facts, run_url(), datetime.now(UTC), kibana_place())
     await _publish(facts.case_id, "card", card, f"Case card, drawn from {kept.id}")
 
 

@@ -24,6 +24,7 @@ from records import closing, evidence, ledger
 from settings.organization import organization
 from tasks import case_facts
 from tasks.artifacts import publish_report, run_url
+from tasks.elastic.place import kibana_place
 from tasks.report.html import report_html
 
 
@@ -67,7 +68,7 @@ async def write_report(case_id: str, findings: Findings, metrics: Metrics) -> tu
 def _write_report(case_id: str, findings: Findings, metrics: Metrics, url: str | None) -> tuple[str, str]:
     entries = ledger.entries(case_id)
     moments = timeline(entries, findings, organization())
-    reviewed = Reviewed(entries, findings, metrics, moments, url, datetime.now(UTC))
+    reviewed = Reviewed(entries, findings, metrics, moments, url, datetime.now(UTC), kibana_place())
     markdown = report_markdown(reviewed)
     html = _keep(case_id, report_html(reviewed), "text/html")
     kept = _keep(case_id, markdown, "text/markdown")

@@ -7,6 +7,7 @@ import pytest
 from decisions.card import card_page, next_step, open_gate
 from decisions.document import parts
 from decisions.export import Outcome
+from decisions.kibana_links import KibanaPlace
 from decisions.report import case_card
 from decisions.terminal import to_terminal
 from tests.decisions.story import (
@@ -111,3 +112,12 @@ def test_a_gate_whose_time_is_over_waits_no_more():
     assert waiting is not None
     assert waiting.data["plan_hash"] == PLAN.hash
     assert open_gate(ledger, at(14 + 73 * 60)) is None
+
+
+def test_the_card_links_into_kibana_only_where_there_is_one():
+    place = KibanaPlace(base="https://kibana.example.com", space="production")
+    happened, facts = entries(*OPENED, *JUDGED), triaged()
+    assert "Look in Kibana" not in case_card(happened, facts, URL, at(14))
+    card = case_card(happened, facts, URL, at(14), place)
+    assert "Look in Kibana" in card
+    assert "(https://kibana.example.com/s/production/app/discover#/?_g=" in card
