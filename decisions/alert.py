@@ -6,31 +6,28 @@ said in a sentence and never raised; what is read is checked; what is ambiguous 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from decisions.alert_shapes import DOCUMENTS, ENVELOPES, Document, Json
+from decisions.alert_document import OtherCall
+from decisions.alert_hint import Hint, hint_of, message_hint
+from decisions.alert_shapes import Document, Envelope, Json, document_of, envelope_of, is_known, is_sns
+from decisions.alert_text import MUSTACHE_ERROR, read_values
 from decisions.ecs import first
 from decisions.evidence import Frozen
 from decisions.export import ExportEvent
-from decisions.hostile_json import NotJson, check_depth, read_json, read_text
-from decisions.reading import clean
+from decisions.hostile_json import NotJson, check_depth, read_text
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_PROBLEMS = 50
 MAX_ENVELOPES = 8
-
-
-class Hint(Frozen):
-    """Where an alert can be read again; it is the alert's own word, so ask with it and believe only the answer."""
-
-    alert_id: str | None = None
-    index: str | None = None
-    space: str | None = None
-    rule_id: str | None = None
-    """Stable id of the rule (`kibana.alert.rule.rule_id`)."""
-    ask: str | None = None
-    """Why this alert must be asked about again before all its exports are known; None: it told its export."""
+SNS = (
+    "it is a message of SNS whose signature nobody has checked, so that nothing in it is believed: let SNS deliver it to the "
+    "receiver's /alerts/sns, or hand in its Message alone if you know where it comes from"
+)
+DAMAGED = "The body is damaged where this alert stands."
+NOT_RENDERED = "Kibana could not render the rule action's template: that its rule has fired is all that is known."
 
 
 class Decoded(Frozen):
@@ -40,7 +37,7 @@ class Decoded(Frozen):
     problems: tuple[str, ...] = ()
     """A sentence for each thing in it that could not be decoded, with where it stands."""
     hints: tuple[Hint, ...] = ()
-    """One for each alert, decoded or not."""
+    """One for each alert, decoded or not, and for a message that only names an alert or a rule."""
 
 
 def decode(body: bytes) -> Decoded:
@@ -49,50 +46,19 @@ def decode(body: bytes) -> Decoded:
         return Decoded(problems=(f"the body has {len(body)} bytes, more than the {MAX_BYTES} that are read at once",))
     text, notes = read_text(body)
     decoding = _Decoding(problems=list(notes))
-    for where, value in decoding.values(text):
-        decoding.open(value, where)
+    decoding.read(text, "", 0)
     return decoding.result()
-
-
-_UNREAD = object()
 
 
 @dataclass
 class _Decoding:
     """One call of decode: what was found so far."""
 
-    problems: list[str] = field(default_factory=list)
-    events: list[ExportEvent] = field(default_factory=list)
-    hints: list[Hint] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list[str])
+    events: list[ExportEvent] = field(default_factory=list[ExportEvent])
+    hints: list[Hint] = field(default_factory=list[Hint])
     other_calls: int = 0
     more: int = 0
-
-    def values(self, text: str) -> list[tuple[str, Any]]:
-        """The one JSON value, or those of a text with one in each line, each with where it stands."""
-        whole = self.parse(text, "")
-        if whole is not _UNREAD:
-            return [("", whole)]
-        by_line = _Decoding()
-        read: list[tuple[str, Any]] = []
-        for n, line in enumerate(text.splitlines(), 1):
-            if line.strip() and (value := by_line.parse(line, f"line {n}: ")) is not _UNREAD:
-                read.append((f"line {n}: ", value))
-            if not read and by_line.more:
-                return []
-        if not any(isinstance(value, dict) for _, value in read):
-            return []
-        self.problems, self.more = by_line.problems, by_line.more
-        return read
-
-    def parse(self, text: str, where: str) -> Any:
-        try:
-            value, notes = read_json(text)
-        except NotJson as why:
-            self.say(where, _why(text, why))
-            return _UNREAD
-        for note in notes:
-            self.say(where, note)
-        return value
 
     def say(self, where: str, problem: str) -> None:
         """Note a problem; beyond the first fifty they are only counted."""
@@ -101,14 +67,25 @@ class _Decoding:
         else:
             self.more += 1
 
+    def read(self, text: str, where: str, depth: int) -> None:
+        """Take in a text: the body, or one that stands in it."""
+        found = read_values(text, is_known)
+        for at, problem in found.problems:
+            self.say(f"{where}{at}", problem)
+        for at, value in found.values:
+            self.open(value, f"{where}{at}", depth)
+        self.hints += [Hint(alert_id=name, ask=DAMAGED) for name in found.lost]
+        if not found.values and not found.lost:
+            rendered = not text.lstrip().startswith(MUSTACHE_ERROR)
+            hint = message_hint(text) if rendered else message_hint(text, NOT_RENDERED) or Hint(ask=NOT_RENDERED)
+            self.hints += [hint] if hint else []
+
     def open(self, value: Any, where: str, depth: int = 0) -> None:
         """Take in a value: lists and envelopes are opened, documents read."""
         if depth > MAX_ENVELOPES:
             self.say(where, f"it is wrapped more than {MAX_ENVELOPES} times")
-        elif isinstance(value, str) and value.lstrip().startswith(("{", "[")):
-            inner = self.parse(value, where)
-            if inner is not _UNREAD:
-                self.open(inner, where, depth + 1)
+        elif isinstance(value, str) and value.lstrip().startswith(("{", "[", '"{', '"[')):
+            self.read(value, where, depth + 1)
         elif isinstance(value, list):
             for n, item in enumerate(cast("list[Any]", value), 1):
                 self.open(item, f"{where}item {n}: ", depth + 1)
@@ -118,35 +95,55 @@ class _Decoding:
             self.say(where, f"it is {'null' if value is None else type(value).__name__}, not an alert")
 
     def _open_object(self, value: Json, where: str, depth: int) -> None:
-        envelope = next((e for e in ENVELOPES if e.fits(value)), None)
-        if envelope is not None:
-            self.open(envelope.open(value), where, depth + 1)
-            return
+        """A document is read though it also looks like an envelope: whoever adds a name to an alert hides nothing."""
+        deep = None
         try:
             check_depth(value)
         except NotJson as why:
-            self.say(where, str(why))
-            return
-        document = next((d for d in DOCUMENTS if d.fits(value)), None)
-        if document is None:
-            names = ", ".join(ascii(name[:40]) for name in list(value)[:8]) or "none"
-            self.say(where, f"it is neither an alert nor a CloudTrail record (names in it: {names})")
-            return
-        self._read(document, value, where)
+            deep = str(why)
+        envelope = envelope_of(value, deep is not None)
+        document = document_of(value) if deep is None else None
+        if document is not None:
+            self._read_document(document, value, where)
+        if envelope is not None:
+            self._open_envelope(envelope, value, where, depth)
+        elif document is None:
+            self._refuse(value, where, deep)
 
-    def _read(self, document: Document, value: Json, where: str) -> None:
-        alert = document.alert(value)
-        if alert is not None:
-            self.hints.append(_hint(alert, value))
+    def _open_envelope(self, envelope: Envelope, value: Json, where: str, depth: int) -> None:
+        before = len(self.hints), len(self.events)
+        self.open(envelope.open(value), where, depth + 1)
+        alerts, told = len(self.hints) - before[0], _count(value)
+        nothing = not alerts and len(self.events) == before[1]
+        if nothing or (told is not None and told > alerts > 0):
+            without = {name: inner for name, inner in value.items() if name not in {"alerts", "alert"}}
+            ask = None if nothing else f"It tells of {told} alerts and holds {alerts}."
+            hint = message_hint(without, ask) if ask else message_hint(without)
+            self.hints += [hint] if hint else []
+
+    def _refuse(self, value: Json, where: str, deep: str | None) -> None:
+        hint = message_hint(value) if not is_sns(value) else None
+        if hint is not None:
+            self.hints.append(hint)
+            self.say(where, f"{hint.ask} What it names is read where it comes from.")
+        elif is_sns(value) or isinstance(value.get("Sns"), dict):
+            self.say(where, SNS)
+        else:
+            names = ", ".join(ascii(name[:40]) for name in list(value)[:8]) or "none"
+            self.say(where, deep or f"it is neither an alert nor a CloudTrail record (names in it: {names})")
+
+    def _read_document(self, document: Document, value: Json, where: str) -> None:
+        refused: str | None = None
         try:
             event = document.read(value)
+            self.events += [event] if event is not None else []
+            self.other_calls += event is None
         except ValueError as why:
+            refused = None if isinstance(why, OtherCall) else f"It could not be decoded as it came: {why}."
             self.say(where, f"{_named(document, value)}: {why}")
-            return
-        if event is None:
-            self.other_calls += 1
-        else:
-            self.events.append(event)
+        alert = document.alert(value)
+        if alert is not None:
+            self.hints.append(hint_of(alert, value, refused))
 
     def result(self) -> Decoded:
         """What was found; a body that told of nothing says so."""
@@ -160,23 +157,13 @@ class _Decoding:
         return Decoded(events=tuple(self.events), problems=tuple(problems), hints=tuple(self.hints))
 
 
-def _why(text: str, why: NotJson) -> str:
-    if not text.strip():
-        return "it is empty: there is no alert in it"
-    if text.lstrip().startswith("error rendering mustache template"):
-        return "Kibana could not render the rule action's template; correct the template"
-    return str(why)
-
-
-def _hint(alert: Json, hit: Json) -> Hint:
-    def one(paths: tuple[str, ...], *fallback: Any) -> str | None:
-        return next((clean(v) for v in (*first(alert, paths), *fallback) if isinstance(v, str)), None)
-
-    return Hint(
-        alert_id=one(("kibana.alert.uuid",), hit.get("_id")),
-        index=one((), hit.get("_index")),
-        space=one(("kibana.space_ids",)),
-        rule_id=one(("kibana.alert.rule.rule_id", "signal.rule.rule_id")),
+def _count(message: Json) -> int | None:
+    """How many alerts a rule action says that its rule made."""
+    told = message.get("count")
+    return (
+        int(told)
+        if isinstance(told, str | int) and not isinstance(told, bool) and re.fullmatch(r"[0-9]{1,4}", str(told))
+        else None
     )
 
 

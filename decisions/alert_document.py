@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from decisions.activity import LogRecord
+from decisions.alert_events import behind
 from decisions.cloudtrail import export_api, outcome, parse_record, take_parameters, take_record
 from decisions.ecs import first, has, scalars, tree
 from decisions.export import ExportApi, ExportEvent, Outcome
@@ -44,6 +45,10 @@ _PROVIDER = ("event.provider", "kibana.alert.original_event.provider")
 _OUTCOME = ("event.outcome", "kibana.alert.original_event.outcome")
 
 
+class OtherCall(Incomplete):
+    """It tells its one event whole, and that is no export."""
+
+
 def is_alert(document: Mapping[str, Any]) -> bool:
     """Whether a rule made the document: its `@timestamp` is then the alert's creation, never the event's time."""
     made = has(document, "kibana.alert") or has(document, "signal")
@@ -58,12 +63,14 @@ def is_document(document: Mapping[str, Any]) -> bool:
 def export_of(document: Mapping[str, Any], alert_id: str | None = None) -> ExportEvent:
     """The export that an alert or ECS document tells of. `alert_id`: the search hit's `_id`.
 
-    Raises Incomplete, with a sentence, for building blocks, other calls, and what lacks the fields to say.
+    Raises OtherCall, or Incomplete with a sentence for what lacks the fields to say or stands for other events than one.
     """
     if has(document, "kibana.alert.building_block_type"):
         group = scalars(document, "kibana.alert.group.id")
         of = f" of group {ascii(str(group[0])[:80])[1:-1]}" if group else ""
         raise Incomplete(f"it is a building block{of}: the alert that it belongs to tells of the export")
+    if is_alert(document) and (found := behind(document)) and found.kind not in {"suppressed", "sparse"}:
+        raise Incomplete(f"{found.reason[:1].lower()}{found.reason[1:]} Its exports are known when they are asked for")
     api = _api(document)
     reading = Reading()
     for field, paths in _PATHS.items():
@@ -90,7 +97,7 @@ def _api(document: Mapping[str, Any]) -> ExportApi:
         raise Incomplete("event.action or event.provider has several values; read it again where it came from")
     api = export_api(str(actions[0]), str(providers[0]) if providers else None)
     if api is None:
-        raise Incomplete(f"it tells of {str(actions[0])[:80]!a}, which exports no virtual machine")
+        raise OtherCall(f"it tells of {str(actions[0])[:80]!a}, which exports no virtual machine")
     return api
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pydantic import AwareDatetime
 
@@ -31,6 +31,9 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _MADE_BY = ("kibana.alert.rule.type", "kibana.alert.rule.parameters.type", "signal.rule.type")
 
 
+Kind = Literal["building-block", "shell", "threshold", "suppressed", "aggregate", "anomaly", "sparse"]
+
+
 class Behind(Frozen):
     """Which events an alert stands for: those with `ids`, those of the group, and those of the window that match all terms.
 
@@ -39,6 +42,8 @@ class Behind(Frozen):
 
     reason: str
     """A sentence for people."""
+    kind: Kind
+    """What the alert is; of these only a suppressed one also tells an event of its own."""
     ids: tuple[str, ...] = ()
     """`_id` of source events."""
     indices: tuple[str, ...] = ()
@@ -63,10 +68,10 @@ def behind(document: Mapping[str, Any]) -> Behind | None:
     alert = _unwrapped(document)
     group = _one(alert, "group.id")
     if has(alert, "kibana.alert.building_block_type"):
-        return _of_ancestors(alert, "It is a building block: its group tells of the exports.", group)
+        return _of_ancestors(alert, "building-block", "It is a building block: its group tells of the exports.", group)
     suppressed = _suppressed(alert)
-    if group is not None:
-        found = _of_ancestors(alert, "It is the shell of an EQL sequence.", group)
+    if group is not None and not _is_block(alert):
+        found = _of_ancestors(alert, "shell", "It is the shell of an EQL sequence.", group)
         return found if suppressed is None else _both(found, suppressed)
     kind = first(alert, _MADE_BY)
     if "threshold" in kind or has(alert, "kibana.alert.threshold_result") or has(alert, "signal.threshold_result"):
@@ -75,13 +80,13 @@ def behind(document: Mapping[str, Any]) -> Behind | None:
         return suppressed
     told = _tells(alert)
     if "esql" in kind and not (told and _named(alert)):
-        return _in_window(alert, "It holds the columns of an ES|QL rule and not its events.")
+        return _in_window(alert, "aggregate", "It holds the columns of an ES|QL rule and not its events.")
     if "machine_learning" in kind and not (told and _named(alert)):
-        return _in_window(alert, "It tells of an anomaly that machine learning found, and not of events.")
+        return _in_window(alert, "anomaly", "It tells of an anomaly that machine learning found, and not of events.")
     if told:
         return None
-    found = _of_ancestors(alert, "It does not tell of its event.", None)
-    return found if found.ids else _in_window(alert, found.reason)
+    found = _of_ancestors(alert, "sparse", "It does not tell of its event.", None)
+    return found if found.ids else _in_window(alert, "sparse", found.reason)
 
 
 def rule_of(alert: Mapping[str, Any]) -> tuple[str | None, str | None]:
@@ -106,6 +111,12 @@ def _unwrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return document
 
 
+def _is_block(alert: Mapping[str, Any]) -> bool:
+    """Whether it has a place within its group, so that it tells one event of it: the shell has none, and stands on alerts."""
+    on_alerts = any(ancestor.get("type") == "signal" for ancestor in _rows(alert, "ancestors", ("id", "type", "index")))
+    return has(alert, "kibana.alert.group.index") and not on_alerts
+
+
 def _tells(alert: Mapping[str, Any]) -> bool:
     """Whether it names one call and when that was made."""
     actions = first(alert, ("event.action", "kibana.alert.original_event.action"))
@@ -116,19 +127,19 @@ def _named(alert: Mapping[str, Any]) -> bool:
     return len(first(alert, ("event.id", "kibana.alert.original_event.id"))) == 1
 
 
-def _of_ancestors(alert: Mapping[str, Any], reason: str, group: str | None) -> Behind:
+def _of_ancestors(alert: Mapping[str, Any], kind: Kind, reason: str, group: str | None) -> Behind:
     ids: dict[str, None] = {}
     indices: dict[str, None] = {}
     for ancestor in _rows(alert, "ancestors", ("id", "type", "index")):
-        name, kind, index = (ancestor.get(key) for key in ("id", "type", "index"))
-        if kind != "event" or not isinstance(name, str) or not 0 < len(name.encode("utf-8", "replace")) <= 512:
+        name, made, index = (ancestor.get(key) for key in ("id", "type", "index"))
+        if made != "event" or not isinstance(name, str) or not 0 < len(name.encode("utf-8", "replace")) <= 512:
             continue
         ids[clean(name)] = None
         if isinstance(index, str) and _INDEX.fullmatch(index):
             indices[index] = None
     cut = f" It has {len(ids)} events; only {MOST_IDS} are asked about." if len(ids) > MOST_IDS else ""
     kept = {"ids": tuple(ids)[:MOST_IDS], "indices": tuple(indices)[:MOST_IDS]}
-    return _made(alert, reason + cut, group_id=group, **kept)
+    return _made(alert, kind, reason + cut, group_id=group, **kept)
 
 
 def _threshold(alert: Mapping[str, Any]) -> Behind:
@@ -139,7 +150,7 @@ def _threshold(alert: Mapping[str, Any]) -> Behind:
         since = until - _looks_back(alert) - LATE
     since, until, cut = window(since, until)
     reason = f"It only counts events that reached a threshold.{dropped}{cut}"
-    return _made(alert, reason, terms=terms, since=since, until=until)
+    return _made(alert, "threshold", reason, terms=terms, since=since, until=until)
 
 
 def _suppressed(alert: Mapping[str, Any]) -> Behind | None:
@@ -153,7 +164,7 @@ def _suppressed(alert: Mapping[str, Any]) -> Behind | None:
     since, until, cut = window(_time(alert, "suppression.start"), _time(alert, "suppression.end"))
     number = clean(str(counted[0]))[:20] if len(counted) == 1 else "an unknown number of"
     reason = f"It stands for {number} more events that its rule suppressed.{dropped}{cut}"
-    return _made(alert, reason, terms=terms, since=since, until=until)
+    return _made(alert, "suppressed", reason, terms=terms, since=since, until=until)
 
 
 def _both(shell: Behind, suppressed: Behind) -> Behind:
@@ -161,20 +172,20 @@ def _both(shell: Behind, suppressed: Behind) -> Behind:
     return shell.model_copy(update={"reason": f"{shell.reason} {suppressed.reason}"} | told)
 
 
-def _in_window(alert: Mapping[str, Any], reason: str) -> Behind:
+def _in_window(alert: Mapping[str, Any], kind: Kind, reason: str) -> Behind:
     """By its rule and time alone."""
     made, original = _time(alert, "@timestamp"), _time(alert, "original_time")
     until = made or original
     if until is None:
-        return _made(alert, f"{reason} It does not tell when, either.")
+        return _made(alert, kind, f"{reason} It does not tell when, either.")
     since = min(original or until, until - _looks_back(alert)) - LATE
     since, until, cut = window(since, until)
-    return _made(alert, reason + cut, since=since, until=until)
+    return _made(alert, kind, reason + cut, since=since, until=until)
 
 
-def _made(alert: Mapping[str, Any], reason: str, **found: Any) -> Behind:
+def _made(alert: Mapping[str, Any], kind: Kind, reason: str, **found: Any) -> Behind:
     rule_id, rule_uuid = rule_of(alert)
-    return Behind(reason=reason, rule_id=rule_id, rule_uuid=rule_uuid, **found)
+    return Behind(reason=reason, kind=kind, rule_id=rule_id, rule_uuid=rule_uuid, **found)
 
 
 def _looks_back(alert: Mapping[str, Any]) -> timedelta:

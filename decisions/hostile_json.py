@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 from typing import Any, cast
 
 MAX_DEPTH = 64
+NOT_UTF16 = "the body begins like UTF-16 and is not; what could not be read stands as \ufffd"
 _WHY_DEEP = "it is nested too deeply to be an alert"
 
 
@@ -15,7 +17,15 @@ class NotJson(ValueError):
 
 
 def read_text(body: bytes) -> tuple[str, tuple[str, ...]]:
-    """The body as text, and what is wrong with it as sentences: bytes that are no UTF-8 become replacement characters."""
+    """The body as text, and what is wrong with it as sentences: bytes that are no UTF-8 become replacement characters.
+
+    A body that says by its first bytes that it is UTF-16 is read as that.
+    """
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        try:
+            return body.decode("utf-16"), ()
+        except UnicodeDecodeError:
+            return body.decode("utf-16", "replace"), (NOT_UTF16,)
     try:
         return body.decode("utf-8-sig"), ()
     except UnicodeDecodeError as error:

@@ -33,7 +33,7 @@ def test_ordinary_rules_tell_their_event(kind):
 def test_a_shell_is_asked_for_by_its_events_and_its_group():
     found = behind(variant("shell"))
     assert found == Behind(
-        reason="It is the shell of an EQL sequence.",
+        reason="It is the shell of an EQL sequence.", kind="shell",
         ids=("event-1", "event-2"), indices=(EVENT_INDEX,), group_id=GROUP, rule_id=RULE, rule_uuid=RULE_UUID,
     )  # fmt: skip
 
@@ -41,6 +41,12 @@ def test_a_shell_is_asked_for_by_its_events_and_its_group():
 def test_a_building_block_is_asked_for_by_its_group():
     found = behind(variant("building_block"))
     assert (found.group_id, found.reason) == (GROUP, "It is a building block: its group tells of the exports.")
+
+
+def test_what_was_a_building_block_tells_one_event_and_is_no_shell():
+    block = variant("building_block")
+    del block["kibana.alert.building_block_type"]
+    assert behind(block) is None
 
 
 def test_a_threshold_is_asked_for_by_its_terms_and_never_by_its_made_up_ancestor():
