@@ -106,7 +106,7 @@ _HOW = {"contains": (True, True), "startswith": (False, True), "endswith": (True
 _COMPARISONS = ("lt", "lte", "gt", "gte")
 _REGEX_FLAGS = {"i": "ignore_case", "s": "dot_all"}
 _KNOWN = {*_HOW, *_COMPARISONS, "re", "i", "s", "cidr", "fieldref", "exists", "cased", "all"}
-_NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
+_NUMBER = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?")
 
 
 def search(found: Any) -> Node:

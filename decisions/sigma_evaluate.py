@@ -63,7 +63,7 @@ def _compiled(tree: Tree) -> re.Pattern[str]:
 
 
 def _within(value: str, network: str) -> bool:
-    if "%" in value:  # a scoped address names an interface of some machine
+    if "%" in value or (":" in value and "." in value):  # an interface of some machine; two spellings in one
         return False
     try:
         return ipaddress.ip_address(value) in ipaddress.ip_network(network)

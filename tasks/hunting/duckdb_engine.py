@@ -1,0 +1,111 @@
+"""Rules over the store with DuckDB: one scan for a whole pack, whatever their number."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from decisions.sigma import Rule
+from decisions.sigma_sql import Names, needed, quoted, quoted_name, where
+from decisions.sigma_sql_duckdb import DuckDb
+from decisions.store_schema import COLUMNS, IRREGULAR, row
+
+FEW = ("eventName", "eventSource")
+"""Columns of so few values that a rule's test of them becomes a list of values, and row groups are skipped by it."""
+MAX_FEW = 50_000
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """A database in memory that fetches nothing: neither extensions nor files by URL."""
+    connection = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
+    connection.execute("SET preserve_insertion_order = false")
+    return connection
+
+
+def table_of(connection: duckdb.DuckDBPyConnection, name: str, records: Iterable[Mapping[str, Any]]) -> None:
+    """A table of records under this name, for fixtures and for what has not been stored yet."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "records.ndjson"
+        with file.open("w", encoding="utf-8") as written:
+            for record in records:
+                written.write(json.dumps(row(record), ensure_ascii=False) + "\n")
+        columns = ", ".join(f"{quoted(column)}: {quoted(kind)}" for column, kind in COLUMNS)
+        source = f"read_json({quoted(str(file))}, format = 'newline_delimited', columns = {{{columns}}})"
+        connection.execute(f"CREATE TABLE {quoted_name(name)} AS SELECT * FROM {source}")  # noqa: S608 - names of ours
+
+
+def names_of(connection: duckdb.DuckDBPyConnection, table: str) -> Names:
+    """The different values of the columns that have few; a column with too many is left out."""
+    found: dict[str, Collection[str]] = {}
+    for column in FEW:
+        name = quoted_name(column)
+        query = f"SELECT DISTINCT {name} FROM {table} WHERE {name} IS NOT NULL LIMIT {MAX_FEW + 1}"  # noqa: S608 - names of ours
+        values = [value for (value,) in connection.execute(query).fetchall()]
+        if len(values) <= MAX_FEW:
+            found[column] = values
+    return found
+
+
+def hits(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    rules: Sequence[Rule],
+    columns: Sequence[str] = ("eventID",),
+    condition: str = "true",
+    names: Names | None = None,
+) -> Iterator[tuple[tuple[str, ...], tuple[Any, ...]]]:
+    """Ids of the rules that a row matches, and the columns asked for; one scan for all rules.
+
+    `table` and `condition` (on partitions and times) are SQL of ours. `names`: what `names_of` told, to save asking again.
+    """
+    if not rules:
+        return
+    known = names_of(connection, table) if names is None else names
+    query = scan(table, rules, columns, condition, known)
+    cursor = connection.cursor()
+    cursor.execute(query)
+    while rows := cursor.fetchmany(10_000):
+        for matched, *cells in rows:
+            yield tuple(matched), tuple(cells)
+
+
+def scan(table: str, rules: Sequence[Rule], columns: Sequence[str], condition: str, names: Names) -> str:
+    """The query of `hits`: rows that can match no rule by their eventName are never looked at again."""
+    dialect = DuckDb()
+    regular, irregular = zip(*(where(rule.detection, dialect, names) for rule in rules), strict=True)
+    flag = quoted_name(IRREGULAR)
+    arms = (
+        (f"NOT {flag} AND ({condition}) AND {_by_name(rules, regular, names)}", regular),
+        (f"{flag} AND ({condition})", irregular),
+    )
+    selected = ", ".join(quoted_name(column) for column in columns)
+    queries = [
+        f"SELECT {_matched(rules, predicates)} AS rules, {selected} FROM {table} WHERE {first}"  # noqa: S608 - rules' values are quoted literals
+        for first, predicates in arms
+    ]
+    return f"SELECT * FROM ({' UNION ALL '.join(queries)}) WHERE len(rules) > 0"  # noqa: S608 - the same
+
+
+def _matched(rules: Sequence[Rule], predicates: Sequence[str]) -> str:
+    cases = ", ".join(
+        f"CASE WHEN {predicate} THEN {quoted(rule.id)} END" for rule, predicate in zip(rules, predicates, strict=True)
+    )
+    return f"list_filter([{cases}], lambda id: id IS NOT NULL)"
+
+
+def _by_name(rules: Sequence[Rule], predicates: Sequence[str], names: Names) -> str:
+    listed: set[str] = set()
+    others: list[str] = []
+    for rule, predicate in zip(rules, predicates, strict=True):
+        wanted = needed(rule.detection, "eventName", names["eventName"]) if "eventName" in names else None
+        if wanted is None:
+            others.append(predicate)
+        else:
+            listed |= wanted
+    first = [f'"eventName" IN ({", ".join(map(quoted, sorted(listed)))})'] if listed else []
+    return f"({' OR '.join([*first, *others]) or 'false'})"
