@@ -37,10 +37,16 @@ def demo(
         bool, typer.Option(help="Leave everything running at the end, to look around [default: with a terminal]")
     ] = False,
     home: Annotated[Path | None, typer.Option(help="Folder of the demo's own state")] = None,
+    elasticsearch: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Search logs and alerts there; `python -m lab.elasticsearch` starts one"),
+    ] = None,
 ) -> None:
     """Detonate an export in a simulated organisation and respond to it.
 
     Example: vmexport demo --story production-export --answer approve
+
+    On a real Elasticsearch: vmexport demo --elasticsearch http://127.0.0.1:9200
     """
     from cli.console import UsageProblem, say
     from cli.incident import Incident
@@ -56,7 +62,7 @@ def demo(
             error=True,
         )
     try:
-        with Incident(home, lambda text: say(text, error=True)) as incident:
+        with Incident(home, lambda text: say(text, error=True), elasticsearch) as incident:
             summary = incident.play(story, mode.value)
             typer.echo(json.dumps(summary, indent=2) if as_json else summary_text(summary))
             if keep or (sys.stdout.isatty() and not as_json):

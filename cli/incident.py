@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Collection
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,7 @@ import httpx
 import pyotp
 
 from cli import services as local
+from cli.demo_elasticsearch import DemoElasticsearch, opened
 from cli.orchestration import resume, state_of
 from cli.processes import NotReady, Part, free_port, wait_until
 from lab.story import Detonation, detonate, load
@@ -37,6 +39,10 @@ class Incident:
 
     home: Path | None
     say: Callable[[str], None]
+    elasticsearch_url: str | None = None
+    """Search there, instead of in the lab's folders."""
+    elasticsearch: DemoElasticsearch | None = field(init=False, default=None)
+    _open: ExitStack = field(init=False, default_factory=ExitStack)
     services: local.Services = field(init=False)
     lab: Part = field(init=False)
     endpoint: str = field(init=False)
@@ -48,10 +54,12 @@ class Incident:
         self.home = self.home or home_settings().home / "demo"
         self._make_home(self.home)
         try:
+            if self.elasticsearch_url:
+                self.elasticsearch = self._open.enter_context(opened(self.elasticsearch_url, self.home / "lab"))
             self._start_lab()
             self.services = local.start(self.home, self.say, self._environment())
         except BaseException:
-            self.lab.stop()
+            self._open.close()
             raise
         os.environ.update(self.services.env)
         self._enrol()
@@ -61,7 +69,7 @@ class Incident:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.services.stop()
-        self.lab.stop()
+        self._open.close()
 
     @staticmethod
     def _make_home(home: Path) -> None:
@@ -77,21 +85,11 @@ class Incident:
     def _start_lab(self) -> None:
         self.say("lab: five AWS accounts on this machine …")
         port = free_port(4400)
-        folder = self.home / "lab"
-        command = [
-            sys.executable,
-            "-m",
-            "lab.server",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-            "--directory",
-            str(folder),
-            "--seed",
-        ]
+        at = ["--host", "127.0.0.1", "--port", str(port), "--directory", str(self.home / "lab")]
+        command = [sys.executable, "-m", "lab.server", *at, "--seed"]
         self.endpoint = f"http://127.0.0.1:{port}"
         self.lab = Part("lab", command, {**os.environ}, self.home / "log" / "lab.log", f"{self.endpoint}/lab/health")
+        self._open.callback(self.lab.stop)
         self.lab.start()
         self.lab.ready(60)
 
@@ -108,8 +106,7 @@ class Incident:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
             "VMEXPORT_ORGANIZATION": str(folder / "organization.toml"),
-            "VMEXPORT_CLOUDTRAIL_DIR": str(folder / "cloudtrail"),
-            "VMEXPORT_S3_ACCESS_LOGS_DIR": str(folder / "s3-access-logs"),
+            **(self.elasticsearch.environment if self.elasticsearch else _folders(folder)),
             "VMEXPORT_DRILL_CREDENTIALS": str(folder / "drill.json"),
             "VMEXPORT_RECEIVER_SECRET": secrets.token_urlsafe(32),
         }
@@ -136,13 +133,17 @@ class Incident:
         """Play the attacker's part of a story in the lab."""
         story = load(name)
         self.say(f"story {name}: {story.sentence}")
-        self.detonation = detonate(story, self.endpoint, self.home / "lab")
+        there = self.elasticsearch
+        placed = {"space": there.namespace, "namespace": there.namespace} if there else {}
+        self.detonation = detonate(story, self.endpoint, self.home / "lab", **placed)
         return self.detonation
 
     def post(self, detonation: Detonation) -> str:
         """Hand the story's alerts to the receiver as Kibana would; the case they opened."""
         cases: list[str] = []
         for alert in detonation.alerts:
+            if self.elasticsearch:
+                self.elasticsearch.put(alert)
             said = httpx.post(
                 f"{self.services.receiver_url}/alerts/elastic",
                 json=alert,
@@ -253,6 +254,14 @@ class Incident:
             "run_url": f"{self.services.prefect_url}/runs/flow-run/{run}",
             "alert_to_card_s": (card - posted).total_seconds(),
         }
+
+
+def _folders(folder: Path) -> dict[str, str]:
+    """Where the lab's log files lie, for a product that searches them in place."""
+    return {
+        "VMEXPORT_CLOUDTRAIL_DIR": str(folder / "cloudtrail"),
+        "VMEXPORT_S3_ACCESS_LOGS_DIR": str(folder / "s3-access-logs"),
+    }
 
 
 def classes(entries: tuple[Any, ...]) -> dict[str, str]:

@@ -19,7 +19,7 @@ import httpx
 from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict
 
-from lab.alert import alert_of
+from lab.alert import SPACE, alert_of
 from lab.client import Key, Lab
 from lab.story_actor import Actor
 
@@ -136,10 +136,11 @@ class Stage:
         """Elastic's rule will find the call that got this answer."""
         self._alerted.append(answer["ResponseMetadata"]["RequestId"])
 
-    def alerts(self) -> tuple[dict[str, Any], ...]:
-        """The alerts, made now from the recorded calls."""
+    def alerts(self, space: str, namespace: str) -> tuple[dict[str, Any], ...]:
+        """The alerts, made now from the recorded calls, of a Kibana space and a data stream."""
         records = {event["requestID"]: event for event in self.lab.events() if event.get("requestID") in self._alerted}
-        return tuple(alert_of(records[request], datetime.now(UTC)) for request in self._alerted)
+        now = datetime.now(UTC)
+        return tuple(alert_of(records[request], now, space, namespace) for request in self._alerted)
 
 
 def stories() -> tuple[str, ...]:
@@ -158,8 +159,12 @@ def _file(name: str) -> Path:
     return FOLDER / f"{name.replace('-', '_')}.toml"
 
 
-def detonate(story: Story, endpoint: str, directory: Path) -> Detonation:
+def detonate(
+    story: Story, endpoint: str, directory: Path, space: str = SPACE, namespace: str = "default"
+) -> Detonation:
     """Play a story in a seeded lab: everybody's permissions as seeded first, the clock back at the end.
+
+    `space` and `namespace` are those of the alerts: Kibana's, and the data stream's of the events.
 
     Writes DIRECTORY/drill.json (0600): the attacker's credentials, which verification may try.
     """
@@ -172,7 +177,7 @@ def detonate(story: Story, endpoint: str, directory: Path) -> Detonation:
         finally:
             lab.set_offset(timedelta())
         lab.deliver()
-        stage.detonation.alerts = stage.alerts()
+        stage.detonation.alerts = stage.alerts(space, namespace)
     _write_drill(directory, stage.detonation)
     return stage.detonation
 
