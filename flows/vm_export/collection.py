@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
@@ -87,4 +88,6 @@ class Collection:
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
+    if isinstance(value, datetime):
+        return value.isoformat()
     raise TypeError(f"a question cannot have a {type(value).__name__} for a parameter")
