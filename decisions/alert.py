@@ -106,13 +106,15 @@ class _Decoding:
         if document is not None:
             self._read_document(document, value, where)
         if envelope is not None:
-            self._open_envelope(envelope, value, where, depth)
+            self._open_envelope(envelope, value, where, depth, of_alert=document is not None)
         elif document is None:
             self._refuse(value, where, deep)
 
-    def _open_envelope(self, envelope: Envelope, value: Json, where: str, depth: int) -> None:
+    def _open_envelope(self, envelope: Envelope, value: Json, where: str, depth: int, *, of_alert: bool) -> None:
         before = len(self.hints), len(self.events)
         self.open(envelope.open(value), where, depth + 1)
+        if of_alert:
+            return
         alerts, told = len(self.hints) - before[0], _count(value)
         nothing = not alerts and len(self.events) == before[1]
         if nothing or (told is not None and told > alerts > 0):

@@ -17,6 +17,8 @@ from decisions.hostile_json import NotJson, read_json
 MUSTACHE_ERROR = "error rendering mustache template"
 MOST_IDS = 100
 MOST_BROKEN_LINES = 50
+MOST_TRIES = 2000
+"""Places in a damaged text at which an object might begin and does not."""
 _STRING_OR_COMMA = re.compile(r'"(?:[^"\\]|\\.)*+"?|,(?=\s*+(?:[\]}]|$))', re.DOTALL)
 _ALERT_ID = re.compile(r'\\?"(?:kibana\.alert\.uuid|uuid|_id)\\?"\s*+:\s*+\[?\s*+\\?"([0-9a-f]{64})\\?"')
 _ANY_NUMBER = json.JSONDecoder(parse_int=str, parse_float=str)
@@ -89,34 +91,42 @@ def _what_is_left(text: str, why: str, is_known: Callable[[Any], bool]) -> Texts
     """Whole objects of known shapes in a text that is none itself: it was cut off, or a value broke out of its quotes."""
     found = Texts()
     rest: list[str] = []
-    at = kept = 0
-    work = 4 * len(text) + 4096  # so much is read at most, however the text is made
-    while work > 0 and (start := text.find("{", at)) >= 0:
-        try:
-            _, end = _ANY_NUMBER.raw_decode(text, start)
-        except json.JSONDecodeError as error:
-            work -= (len(text) if "Unterminated" in error.msg else error.pos) - start + 64
-            at = start + 1
-            continue
-        except RecursionError:
-            break
-        work -= end - start
-        try:
-            value, notes = read_json(text[start:end])
-        except NotJson:
-            at = start + 1
-            continue
-        if not is_known(value):
-            at = start + 1
+    at = kept = tries = 0
+    work = 4 * len(text)  # so much is read at most, however the text is made
+    while work > 0 and tries < MOST_TRIES and (start := text.find("{", at)) >= 0:
+        end, cost = _end_of_object(text, start)
+        work -= cost
+        read = _known_object(text[start:end], is_known) if end else None
+        if read is None:
+            at, tries = start + 1, tries + 1
             continue
         where = f"object {len(found.values) + 1} of a damaged body: "
-        found.values.append((where, value))
-        found.problems += [(where, note) for note in notes]
+        found.values.append((where, read[0]))
+        found.problems += [(where, note) for note in read[1]]
         rest.append(text[kept:start])
         at = kept = end
     found.lost = _ids("\n".join([*rest, text[kept:]]))
     found.problems.append(("", why))
     return found
+
+
+def _end_of_object(text: str, start: int) -> tuple[int, int]:
+    """Where the object that starts here ends, 0 if it does not; and how many characters were read to know it."""
+    try:
+        _, end = _ANY_NUMBER.raw_decode(text, start)
+    except json.JSONDecodeError as error:
+        return 0, (len(text) if "Unterminated" in error.msg else error.pos) - start
+    except RecursionError:
+        return 0, len(text)
+    return end, end - start
+
+
+def _known_object(text: str, is_known: Callable[[Any], bool]) -> tuple[Any, tuple[str, ...]] | None:
+    try:
+        value, notes = read_json(text)
+    except NotJson:
+        return None
+    return (value, notes) if is_known(value) else None
 
 
 def _ids(text: str) -> tuple[str, ...]:
