@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -18,10 +19,16 @@ LONGEST = 300
 class KibanaRefused(Exception):
     """Kibana gave no answer that can be used; the text says what was asked, why not, and what to do."""
 
-    def __init__(self, status: int | None, sentence: str) -> None:
+    def __init__(
+        self, status: int | None, sentence: str, *, by_kibana: bool = False, retry_after: timedelta | None = None
+    ) -> None:
         super().__init__(sentence)
         self.status = status
         """The HTTP status; None where none came."""
+        self.by_kibana = by_kibana
+        """Whether Kibana itself said so, and not something before it."""
+        self.retry_after = retry_after
+        """How long Kibana asks to be left alone."""
 
 
 class Kibana:
@@ -53,7 +60,10 @@ class Kibana:
             ) from None
         if answer.is_success:
             return told
-        raise KibanaRefused(answer.status_code, f"{asked} was refused: {_why(answer.status_code, told)}")
+        why = _why(answer.status_code, told)
+        raise KibanaRefused(
+            answer.status_code, f"{asked} was refused: {why}", by_kibana=True, retry_after=_retry_after(answer)
+        )
 
 
 @contextmanager
@@ -85,6 +95,11 @@ def _authorities(own: KibanaSettings) -> Any:
         return ssl.create_default_context(cafile=str(own.ca_certs))
     except OSError as error:
         raise KibanaRefused(None, f"VMEXPORT_KIBANA_CA_CERTS cannot be used: {error}") from error
+
+
+def _retry_after(answer: httpx.Response) -> timedelta | None:
+    seconds = answer.headers.get("retry-after", "")
+    return timedelta(seconds=min(int(seconds), 86_400)) if seconds.isascii() and seconds.isdigit() else None
 
 
 def _why(status: int, told: Any) -> str:
