@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from decisions.alert import Hint
     from decisions.export import ExportEvent
 
 FIELDS = (
@@ -28,6 +29,8 @@ def decode(
 ) -> None:
     """What an alert says, field by field; nothing is stored. Each field names where it was read.
 
+    Below stand the alerts in it, and why one must be asked about again (with --json these on stderr).
+
     Exit 1 when something in it could not be decoded (it is named on stderr), 2 when it cannot be read.
 
     Example: vmexport decode alert.json --json
@@ -41,6 +44,9 @@ def decode(
         typer.echo(as_line(event) if as_json else as_page(event))
         for warning in event.warnings:
             typer.echo(f"warning: {printable(event.event_id)}: {printable(warning)}", err=True)
+    for hint in decoded.hints:
+        if not as_json or hint.ask:
+            typer.echo(as_sentence(hint), err=as_json)
     for problem in decoded.problems:
         typer.echo(f"problem: {printable(problem)}", err=True)
     if decoded.problems:
@@ -64,6 +70,13 @@ def as_page(event: ExportEvent) -> str:
     return "\n".join(
         [f"{event.api} {event.outcome}", *lines, *([f"  not told: {', '.join(absent)}"] if absent else [])]
     )
+
+
+def as_sentence(hint: Hint) -> str:
+    """Which alert it was, and why it must be asked about again."""
+    rule = hint.rule_id or (f"(saved object {hint.rule_uuid})" if hint.rule_uuid else "not told")
+    told = f"alert {hint.alert_id or 'not told'}, rule {rule}"
+    return printable(f"{told}: must be asked about again: {hint.ask}" if hint.ask else told)
 
 
 def printable(text: str) -> str:

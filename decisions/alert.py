@@ -24,7 +24,7 @@ MAX_PROBLEMS = 50
 MAX_ENVELOPES = 8
 SNS = (
     "it is a message of SNS whose signature nobody has checked, so that nothing in it is believed: let SNS deliver it to the "
-    "receiver's /alerts/sns, or hand in its Message alone if you know where it comes from"
+    "receiver's /alerts/cloudtrail, or hand in its Message alone if you know where it comes from"
 )
 DAMAGED = "The body is damaged where this alert stands."
 NOT_RENDERED = "Kibana could not render the rule action's template: that its rule has fired is all that is known."

@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from cli.decode import decode
 from decisions.alert import MAX_BYTES
+from tests.decisions.alert_bodies import alert, encoded, hit, record, sns
+from tests.decisions.variants import RULE, UUID, variant
 from tests.records_of import cloudtrail_record
 
 zipped = partial(gzip.compress, mtime=0)
@@ -126,3 +128,42 @@ def test_an_empty_body_says_so():
     result = run("-", given="")
     assert result.exit_code == 1
     assert "empty" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "code"),
+    [("suppressed", "It stands for 3 more events that its rule suppressed.", 0), ("shell", "It is the shell of an EQL sequence.", 1)],
+)  # fmt: skip
+def test_an_alert_that_must_be_asked_about_again_is_named_with_the_reason(kind, reason, code):
+    sentence = f"alert {UUID}, rule {RULE}: must be asked about again: {reason}"
+    page = run("-", given=json.dumps(variant(kind)))
+    assert page.exit_code == code
+    assert sentence in page.stdout.splitlines()
+    lines = run("-", "--json", given=json.dumps(variant(kind)))
+    assert lines.exit_code == code
+    assert sentence in lines.stderr.splitlines()
+    assert [list(json.loads(line)) for line in lines.stdout.splitlines()] == [FIELDS] * (1 - code)
+
+
+def test_an_alert_that_told_its_export_is_named_on_the_page_alone():
+    body = encoded(hit(alert(record("image"))))
+    name = f"alert {'0b0a6d526c0e4d539a570d1f5f4c7a11' * 2}, rule {RULE}"
+    assert name in run("-", given=body).stdout.splitlines()
+    assert run("-", "--json", given=body).stderr == ""
+
+
+def test_a_message_that_only_links_to_its_rule_tells_what_can_be_asked():
+    link = "https://kibana.example.com/app/security/rules/id/9d3c0000-0000-4000-8000-000000000001?timerange=()"
+    result = run("-", given=json.dumps({"text": f"\x1b[31mEC2 export {link}"}))
+    assert result.exit_code == 1
+    assert "alert not told, rule (saved object 9d3c0000-0000-4000-8000-000000000001): must be asked" in result.stdout
+    assert "\x1b" not in result.stdout + result.stderr
+
+
+def test_a_message_of_sns_is_not_opened_and_it_is_said_what_to_do(vmexport, tmp_path):
+    file = tmp_path / "sns.json"
+    file.write_text(json.dumps(sns(record("instance"))))
+    answer = vmexport("decode", str(file))
+    assert (answer.code, answer.out) == (1, "")
+    assert "whose signature nobody has checked" in answer.err
+    assert "/alerts/cloudtrail" in answer.err

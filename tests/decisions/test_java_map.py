@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from decisions.export import ExportApi
 from decisions.java_map import MAX_LENGTH, Ambiguous, parse
-from decisions.parameters import asked
+from decisions.parameters import answered, asked
 from lab.java_text import java_text
 
 NAMES = st.from_regex(r"[a-z][A-Za-z0-9_.:-]{0,4}", fullmatch=True)  # shorter than any name that must stand once
@@ -48,6 +48,70 @@ def test_no_description_prefix_or_tag_ever_leads_to_another_bucket_or_instance(
     read = dict(asked(ExportApi.INSTANCE, tree))
     assert read.get("bucket", ["real-bucket"]) == ["real-bucket"]
     assert read.get("instance_id", ["i-0123456789abcdef0"]) == ["i-0123456789abcdef0"]
+
+
+REQUESTS = {
+    ExportApi.INSTANCE: lambda free: {
+        "instanceId": "i-0123456789abcdef0", "targetEnvironment": "vmware", "description": free[0],
+        "exportToS3": {"diskImageFormat": "VMDK", "containerFormat": "ova", "s3Bucket": "real-bucket", "s3Prefix": free[1]},
+        "tagSpecificationSet": {"items": [{"resourceType": "export-instance-task", "tags": [{"key": free[2], "value": free[2]}]}]},
+    },
+    ExportApi.IMAGE: lambda free: {"ExportImageRequest": {
+        "ImageId": "ami-0a1b2c3d4e5f60718", "DiskImageFormat": "vmdk", "RoleName": "vmimport", "Description": free[0],
+        "S3ExportLocation": {"S3Bucket": "real-bucket", "S3Prefix": free[1]}, "ClientToken": free[2],
+        "TagSpecification": {"ResourceType": "export-image-task", "tag": 1, "Tag": {"Key": free[2], "Value": free[0], "tag": 1}},
+    }},
+    ExportApi.STORE: lambda free: {"CreateStoreImageTaskRequest": {
+        "ImageId": "ami-0a1b2c3d4e5f60718", "Bucket": "real-bucket",
+        "S3ObjectTag": [{"Key": free[0], "Value": free[1], "tag": 1}, {"Key": free[2], "Value": "x", "tag": 2}],
+    }},
+}  # fmt: skip
+"""What each API is asked, with three texts of the caller's choice in it."""
+
+
+@pytest.mark.parametrize("api", REQUESTS)
+@settings(deadline=None)
+@given(st.tuples(HOSTILE, HOSTILE, HOSTILE))
+def test_a_request_in_the_order_of_a_hash_map_is_read_right_or_refused(api, free):
+    request = REQUESTS[api](free)
+    try:
+        tree = parse(java_text(request))
+    except Ambiguous:
+        return
+    truth = dict(asked(api, request))
+    for field, found in asked(api, tree):
+        if field in {"bucket", "instance_id", "image_id"}:
+            assert found == truth[field], field
+
+
+@pytest.mark.parametrize("api", REQUESTS)
+@settings(deadline=None)
+@given(st.tuples(PLAIN, PLAIN, PLAIN))
+def test_an_honest_request_in_the_order_of_a_hash_map_is_read_back_whole(api, free):
+    request = REQUESTS[api](free)
+    assert parse(java_text(request)) == as_text(request)
+
+
+@settings(deadline=None)
+@given(HOSTILE, HOSTILE)
+def test_no_prefix_or_description_ever_leads_to_another_task(prefix, description):
+    task = "export-i-0fedcba9876543210"
+    response = {"exportTask": {
+        "exportTaskId": task, "state": "active", "description": description,
+        "exportToS3": {"s3Bucket": "real-bucket", "s3Key": f"{prefix}{task}.ova"},
+    }}  # fmt: skip
+    try:
+        tree = parse(java_text(response))
+    except Ambiguous:
+        return
+    assert dict(answered(ExportApi.INSTANCE, tree)).get("task_id", [task]) == [task]
+
+
+def as_text(value):
+    """The same with leaves as text."""
+    if isinstance(value, dict):
+        return {name: as_text(inner) for name, inner in value.items()}
+    return [as_text(inner) for inner in value] if isinstance(value, list) else str(value)
 
 
 @pytest.mark.parametrize(
