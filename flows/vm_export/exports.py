@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,8 +27,13 @@ IMAGE_AGE = timedelta(days=90)
 ALERT = "the alert"
 
 
-async def export_facts(collection: Collection, event: ExportEvent, ours: Organization) -> ExportFacts:
-    """The nine facts of an export, each known or unknown, with the evidence that they rest on."""
+async def export_facts(
+    collection: Collection, event: ExportEvent, corrections: Mapping[str, tuple[str, ...]], ours: Organization
+) -> ExportFacts:
+    """The nine facts of an export, each known or unknown, with the evidence that they rest on.
+
+    `corrections`: by event id, where the alert's body had said something else than the alert.
+    """
     task = await _task(collection, event)
     truth = task.answer.value if isinstance(task.answer, Known) else None
     instance_id, instance = await _instance(collection, event, truth)
@@ -43,7 +48,7 @@ async def export_facts(collection: Collection, event: ExportEvent, ours: Organiz
         key=key,
         key_is_prefix=key_is_prefix,
         actor=attribute(event),
-        differences=differences(event, truth) if truth else (),
+        differences=(*corrections.get(event.event_id, ()), *(differences(event, truth) if truth else ())),
         evidence=tuple(dict.fromkeys((*task.evidence, *instance_id.evidence, *instance.evidence))),
     )
 

@@ -10,7 +10,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from decisions.activity import LogAnswer
-from decisions.case import VERDICT, fold
+from decisions.case import VERDICT, Case, fold
 from decisions.evidence import Known, Unknown
 from decisions.export import ExportEvent
 from decisions.facts import CaseFacts
@@ -19,7 +19,7 @@ from decisions.investigation import conclude
 from decisions.organization import Organization
 from decisions.related_alerts import RelatedAlerts, Shared
 from decisions.severity import assess
-from decisions.statements import ALERTS, EXPORTS, KEYS, PERMISSIONS, PRINCIPALS, Investigated
+from decisions.statements import ALERTS, AUTHENTICATION, EXPORTS, KEYS, PERMISSIONS, PRINCIPALS, Investigated
 from flows.results import RESULTS
 from flows.vm_export.actors import accounts, around, other_exports, walk
 from flows.vm_export.collection import Collected, Collection
@@ -61,17 +61,16 @@ async def record_verdict(case_id: str, verdict: str, reasons: tuple[str, ...], m
 async def look(case_id: str) -> Findings:
     """Everything about the case as it is now; nothing is written but evidence."""
     ours = organization()
-    told = fold(await asyncio.to_thread(ledger.entries, case_id)).exports
-    return await Look(await Collection.open(case_id), ours, told, datetime.now(UTC)).findings()
+    case = fold(await asyncio.to_thread(ledger.entries, case_id))
+    return await Look(await Collection.open(case_id), ours, case, datetime.now(UTC)).findings()
 
 
 class Look:
     """One look at the world; each question once, independent ones at the same time."""
 
-    def __init__(
-        self, collection: Collection, ours: Organization, told: tuple[ExportEvent, ...], now: datetime
-    ) -> None:
-        self._collection, self._ours, self._told, self._now = collection, ours, told, now
+    def __init__(self, collection: Collection, ours: Organization, case: Case, now: datetime) -> None:
+        self._collection, self._ours, self._told, self._now = collection, ours, case.exports, now
+        self._corrections = case.corrections
         self._evidence: dict[str, tuple[str, ...]] = {}
 
     async def findings(self) -> Findings:
@@ -139,7 +138,7 @@ class Look:
         return tuple(await asyncio.gather(*map(self._export, events))), requests, others.elsewhere
 
     async def _export(self, event: ExportEvent) -> ExportFacts:
-        facts = await export_facts(self._collection, event, self._ours)
+        facts = await export_facts(self._collection, event, self._corrections, self._ours)
         walked = await walk(self._collection, event, facts.actor, self._ours)
         self._evidence[f"chain {event.access_key_id}"] = walked.evidence
         return facts.model_copy(update={"actor": walked.actor})
@@ -149,6 +148,7 @@ class Look:
         hops = [h for e in exports for h in (e.actor, *e.actor.chain)]
         keys = tuple(dict.fromkeys(h.access_key_id for h in hops if h.access_key_id))
         names = tuple(dict.fromkeys(h.iam_arn for h in hops if h.iam_arn))
+        people = tuple(dict.fromkeys(n for h in hops for n in (h.principal_arn, h.person) if n))
         near = around(events, ACTIVITY, ACTIVITY, self._now, self._ours)
         lately = around(events, CHANGES, ACTIVITY, self._now, self._ours)
         asked = {
@@ -156,6 +156,9 @@ class Look:
             PRINCIPALS: self._ask(PRINCIPALS, questions.by_principal, names, near)
             if names
             else _nobody("No user or role is known."),
+            AUTHENTICATION: self._ask(AUTHENTICATION, questions.authentication, people, near)
+            if people
+            else _nobody("No user or session is known."),
             PERMISSIONS: self._ask(PERMISSIONS, questions.permission_changes, lately),
         }
         return dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))

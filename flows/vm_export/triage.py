@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from decisions.case import ASSESSED, fold
+from decisions.case import ASSESSED
 from decisions.evidence import Unknown
 from decisions.facts import CaseFacts
 from decisions.findings import Assessment, Triaged
 from decisions.severity import assess
 from flows.results import RESULTS
+from flows.vm_export.alerts import read_alerts_again
 from flows.vm_export.collection import Collection
 from flows.vm_export.exports import bucket_states, export_facts
 from flows.vm_export.rules import SEVERITY_RULES
@@ -28,9 +29,11 @@ NOT_YET = "The actor's activity is read in the investigation."
 async def triage(case_id: str) -> Triaged:
     """Read the truth of each export again, and judge it by what is known within seconds."""
     ours = organization()
-    case = fold(await asyncio.to_thread(ledger.entries, case_id))
     collection = await Collection.open(case_id)
-    exports = tuple(await asyncio.gather(*(export_facts(collection, event, ours) for event in case.exports)))
+    case = await read_alerts_again(collection)
+    exports = tuple(
+        await asyncio.gather(*(export_facts(collection, event, case.corrections, ours) for event in case.exports))
+    )
     buckets = {name: c.answer for name, c in (await bucket_states(collection, exports, ours)).items()}
     now = datetime.now(UTC)
     facts = CaseFacts(
