@@ -1,6 +1,9 @@
 """Every body of the corpus tells exactly its exports, its hints and what is wrong with it; and damage of any of them raises nothing."""
 
+import json
+import re
 from copy import deepcopy
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +17,7 @@ from tests.decisions.test_alert import rekeyed, use
 from tests.decisions.test_alert_events import damaged
 from tests.decisions.variants import variant
 
+ROOT = Path(__file__).resolve().parents[2]
 BASES = {
     f"{api}, {retain}": alert(record(api), retain, original)
     for api in ("instance", "image", "store", "denied")
@@ -117,6 +121,24 @@ def test_no_damage_to_bytes_raises(body, data):
 )  # fmt: skip
 def test_no_body_takes_more_time_than_its_length_allows(body):
     assert decode(body.encode()).problems
+
+
+@pytest.mark.parametrize("action", ["webhook", "index"])
+def test_the_rule_actions_that_we_install_are_understood(action):
+    """Rendered as Kibana does it: strings first, the list of alerts as JSON joined by commas."""
+    template = (ROOT / f"deployments/elastic/action_{action}.json").read_text()
+    alerts = ",".join(json.dumps(nested(alert(record(name)))) for name in ("instance", "store"))
+    params = json.loads(template.replace("$connector_id", "c"))["params"]
+    whole = params["body"] if action == "webhook" else params["documents"][0]
+
+    def rendered(value):
+        if isinstance(value, dict):
+            return {name: rendered(inner) for name, inner in value.items()}
+        return re.sub(r"\{\{(?!\{)[\w.]+\}\}", "x", value.replace("{{{context.alerts}}}", alerts))
+
+    decoded = decode(encoded(rendered(whole)))
+    assert [event.api for event in decoded.events] == ["CreateInstanceExportTask", "CreateStoreImageTask"]
+    assert decoded.problems == ()
 
 
 def test_a_hint_of_a_message_names_its_rule_space_and_window():
