@@ -54,7 +54,11 @@ def _health(_: Json) -> Json:
 
 
 def _clock(asked: Json) -> Json:
-    """{"offset_s"} puts the lab that far from real time, {"shift_s"} moves it from where it stands."""
+    """{"offset_s"} puts the lab that far from real time, {"shift_s"} moves it from where it stands.
+
+    What was recorded until then is delivered first: minutes pass, and trails deliver within minutes.
+    """
+    delivery.flush()
     if set(asked) == {"offset_s"}:
         clock.set_offset(timedelta(seconds=float(asked["offset_s"])))
     elif set(asked) == {"shift_s"}:
