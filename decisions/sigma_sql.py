@@ -53,6 +53,10 @@ class Dialect(Protocol):
         """Whether any of a list passes."""
         ...
 
+    def folded(self, value: str, sought: str | None) -> str:
+        """A text with A to Z as a to z, to look for `sought` in it (None: for anything)."""
+        ...
+
     def contains(self, value: str, part: str) -> str:
         """Whether a text contains another."""
         ...
@@ -152,7 +156,7 @@ class Rendering:
         lettered = any(character.isascii() and character.isalpha() for run in pattern.runs for character in run)
         folded = lettered and not cased
         expected = [part if isinstance(part, Wild) or not folded else fold(part) for part in pattern.parts]
-        here = folding(value) if folded else value
+        here = self.dialect.folded(value, "".join(pattern.runs)) if folded else value
         match expected:
             case []:
                 return f"({value} = '')"
@@ -173,7 +177,7 @@ class Rendering:
         return f"CASE WHEN {self.dialect.regex(value, quoted(NUMBER))} THEN {number} {operator} {test.number:f} END"
 
     def _same(self, test: Same, value: str, other: str) -> str:
-        here, there = (value, other) if test.cased else (folding(value), folding(other))
+        here, there = (value, other) if test.cased else (self.dialect.folded(each, None) for each in (value, other))
         match test.how:
             case "contains":
                 return self.dialect.contains(here, there)
@@ -232,7 +236,7 @@ def quoted_name(name: str) -> str:
 
 
 def folding(value: str) -> str:
-    """A text with A to Z as a to z: lower() folds more, and differently in each engine."""
+    """A to Z as a to z on every engine: lower() folds more, and differently in each."""
     return f"translate({value}, '{UPPER}', '{LOWER}')"
 
 

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, ip_network
 from itertools import count
 
 from decisions.sigma_network import hex_prefix, ipv4_expression
-from decisions.sigma_sql import quoted
+from decisions.sigma_sql import folding, quoted
 from decisions.sigma_values import Path
 
 _IPV6 = r"\A(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){0,7})?(?:::(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){0,6})?)?\z"
@@ -39,6 +39,17 @@ class DuckDb:
         """A list filter; a test that is NULL is no pass."""
         v = self._variable()
         return f"(len(list_filter({values}, lambda {v}: {test(v)})) > 0)"
+
+    def folded(self, value: str, sought: str | None) -> str:
+        """lower() where it comes to the same, for translate() takes a hundred times longer.
+
+        Only İ and the Kelvin sign have a lower case with an ASCII letter in it (tests go through all characters).
+        """
+        if sought is None or not sought.isascii():
+            return folding(value)
+        if not any(letter in "iIkK" for letter in sought):
+            return f"lower({value})"
+        return f"lower(replace(replace({value}, '\u0130', '\ufffd'), '\u212a', '\ufffd'))"
 
     def contains(self, value: str, part: str) -> str:
         """contains()."""

@@ -11,7 +11,7 @@ from ipaddress import IPv4Network, ip_network
 from itertools import count
 
 from decisions.sigma_network import ipv4_expression
-from decisions.sigma_sql import quoted
+from decisions.sigma_sql import folding, quoted
 from decisions.sigma_values import Path
 
 _IPV6 = r"\A[0-9A-Fa-f:]{2,39}\z"
@@ -39,6 +39,10 @@ class Trino:
         """any_match(): NULL when none passes and one is NULL."""
         v = self._variable()
         return f"any_match({values}, {v} -> {test(v)})"
+
+    def folded(self, value: str, sought: str | None) -> str:
+        """translate()."""
+        return folding(value)
 
     def contains(self, value: str, part: str) -> str:
         """strpos(): contains() is about lists."""

@@ -66,29 +66,32 @@ def hits(
     if not rules:
         return
     known = names_of(connection, table) if names is None else names
-    query = scan(table, rules, columns, condition, known)
     cursor = connection.cursor()
-    cursor.execute(query)
-    while rows := cursor.fetchmany(10_000):
-        for matched, *cells in rows:
-            yield tuple(matched), tuple(cells)
+    for irregular in (False, True):
+        flagged = f"SELECT 1 FROM {table} WHERE {quoted_name(IRREGULAR)} LIMIT 1"  # noqa: S608 - names of ours
+        if irregular and not cursor.execute(flagged).fetchall():
+            return  # hardly any store has such rows, and planning their query takes longer than most scans
+        cursor.execute(scan(table, rules, columns, condition, known, irregular))
+        while rows := cursor.fetchmany(10_000):
+            for matched, *cells in rows:
+                yield tuple(matched), tuple(cells)
 
 
-def scan(table: str, rules: Sequence[Rule], columns: Sequence[str], condition: str, names: Names) -> str:
-    """The query of `hits`: rows that can match no rule by their eventName are never looked at again."""
+def scan(
+    table: str, rules: Sequence[Rule], columns: Sequence[str], condition: str, names: Names, irregular: bool = False
+) -> str:
+    """The query of `hits` over regular rows or over the others: a row that can match no rule by its eventName is skipped."""
     dialect = DuckDb()
-    regular, irregular = zip(*(where(rule.detection, dialect, names) for rule in rules), strict=True)
+    predicates = [where(rule.detection, dialect, names)[irregular] for rule in rules]
     flag = quoted_name(IRREGULAR)
-    arms = (
-        (f"NOT {flag} AND ({condition}) AND {_by_name(rules, regular, names)}", regular),
-        (f"{flag} AND ({condition})", irregular),
+    first = (
+        f"{flag} AND ({condition})"
+        if irregular
+        else f"NOT {flag} AND ({condition}) AND {_by_name(rules, predicates, names)}"
     )
     selected = ", ".join(quoted_name(column) for column in columns)
-    queries = [
-        f"SELECT {_matched(rules, predicates)} AS rules, {selected} FROM {table} WHERE {first}"  # noqa: S608 - rules' values are quoted literals
-        for first, predicates in arms
-    ]
-    return f"SELECT * FROM ({' UNION ALL '.join(queries)}) WHERE len(rules) > 0"  # noqa: S608 - the same
+    query = f"SELECT {_matched(rules, predicates)} AS rules, {selected} FROM {table} WHERE {first}"  # noqa: S608 - rules' values are quoted literals
+    return f"SELECT * FROM ({query}) WHERE len(rules) > 0"  # noqa: S608 - the same
 
 
 def _matched(rules: Sequence[Rule], predicates: Sequence[str]) -> str:
