@@ -1,4 +1,4 @@
-"""Several stores as one: files first, then the event history where files leave gaps; every record once."""
+"""Several stores as one: Elasticsearch first, then files, then the event history where these leave gaps; every record once."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 from decisions.activity import LogAnswer
 from decisions.evidence import Coverage
+from settings.elastic import elasticsearch
 from settings.logs import logs as settings
 from tasks.actions.base import Clients
 from tasks.logs.access_logs import AccessLogFiles
+from tasks.logs.elasticsearch import ElasticsearchLogs
+from tasks.logs.elasticsearch_access import ElasticsearchAccessLogs
 from tasks.logs.files import CloudTrailFiles
 from tasks.logs.interface import Query, Scope, Searching
 from tasks.logs.lookup import EventHistory
@@ -17,7 +20,7 @@ from tasks.logs.lookup import EventHistory
 class Combined(Searching):
     """Asks each store until one has searched everything; access logs are asked for object reads in any case."""
 
-    def __init__(self, trails: Sequence[Searching], access_logs: Searching | None) -> None:
+    def __init__(self, trails: Sequence[Searching], access_logs: Sequence[Searching]) -> None:
         self._trails, self._access_logs = trails, access_logs
 
     def search(self, query: Query, scope: Scope) -> LogAnswer:
@@ -27,8 +30,8 @@ class Combined(Searching):
             answers.append(store.search(query, scope))
             if answers[-1].coverage.complete:
                 break
-        if query.data and self._access_logs is not None:
-            answers.append(self._access_logs.search(query, scope))
+        if query.data:
+            answers += [store.search(query, scope) for store in self._access_logs]
         return merged(answers)
 
 
@@ -55,11 +58,16 @@ def with_gaps(found: LogAnswer, gaps: Sequence[str]) -> LogAnswer:
 
 def store(aws: Clients) -> Combined:
     """The stores that are configured, in the order in which they are asked."""
-    own = settings()
+    own, elastic = settings(), elasticsearch()
     trails: list[Searching] = []
+    access_logs: list[Searching] = []
+    if elastic.configured and elastic.cloudtrail_indices:
+        trails.append(ElasticsearchLogs(elastic, own.log_records_max))
+    if elastic.configured and elastic.access_log_indices:
+        access_logs.append(ElasticsearchAccessLogs(elastic, own.log_records_max))
     if own.cloudtrail_dir is not None:
         trails.append(CloudTrailFiles(own.cloudtrail_dir, own.log_file_max_bytes, own.log_records_max))
+    if own.s3_access_logs_dir is not None:
+        access_logs.append(AccessLogFiles(own.s3_access_logs_dir, own.log_file_max_bytes, own.log_records_max))
     trails.append(EventHistory(aws, own.lookup_pages_max, own.log_records_max))
-    folder = own.s3_access_logs_dir
-    access = AccessLogFiles(folder, own.log_file_max_bytes, own.log_records_max) if folder else None
-    return Combined(trails, access)
+    return Combined(trails, access_logs)

@@ -176,14 +176,27 @@ class Searching(ABC):
         return self.search(Query(event_names=IMAGE_CALLS, mentions=(image_id,)), scope)
 
 
-def answer(records: Iterable[LogRecord], scope: Scope, gaps: Iterable[str], now: datetime, at_most: int) -> LogAnswer:
-    """Records, each once, oldest first; the period ends where deliveries may still be under way."""
+def answer(
+    records: Iterable[LogRecord],
+    scope: Scope,
+    gaps: Iterable[str],
+    now: datetime,
+    at_most: int,
+    left_out: int = 0,
+    delay: timedelta = DELAY,
+) -> LogAnswer:
+    """Records, each once, oldest first; the period ends where deliveries may still be under way.
+
+    `left_out`: older records that the store found and did not keep. `delay`: how late a delivery may be.
+    """
     once = {r.event_id: r for r in records}
     ordered = sorted(once.values(), key=lambda r: (r.time, r.event_id))
     missing = list(dict.fromkeys(gaps))
-    if len(ordered) > at_most:
-        missing.append(f"{len(ordered)} records answer; the {len(ordered) - at_most} oldest were left out.")
-    until = max(scope.since, min(scope.until, now - DELAY))
+    left_out += max(0, len(ordered) - at_most)
+    if left_out:
+        total = left_out + min(len(ordered), at_most)
+        missing.append(f"{total} records answer; the {left_out} oldest were left out.")
+    until = max(scope.since, min(scope.until, now - delay))
     coverage = Coverage(searched_from=scope.since, searched_to=until, complete=not missing, gaps=tuple(missing))
     return LogAnswer(records=tuple(ordered[-at_most:]), coverage=coverage)
 

@@ -1,0 +1,49 @@
+"""The same case has the same findings, word for word, whether CloudTrail lies in files or in Elasticsearch."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.ecs import Integration, Retain
+from lab.story import load, stories
+from tests.elastic.stories import comparable, origins, play
+from tests.flows.harness import prefect
+from tests.lab.conftest import lab_process
+
+__all__ = ["lab_process", "prefect"]
+
+pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("prefect")]
+
+
+@pytest.fixture(scope="module", params=stories())
+def played(request, lab_process, cluster, elasticsearch_url, tmp_path_factory):
+    """Each story."""
+    return play(request.param, lab_process, cluster, elasticsearch_url, tmp_path_factory.mktemp("story"))
+
+
+async def test_a_story_is_told_the_same_by_files_and_by_elasticsearch(played):
+    by_files, by_elasticsearch = await played.work(played.files), await played.work(played.elasticsearch)
+    for one, other in zip(by_files, by_elasticsearch, strict=True):
+        assert comparable(other) == comparable(one)
+    assert all(origin.endswith(".json.gz") for origin in origins(by_files[1]))
+    assert all(
+        origin.startswith(f".ds-logs-aws.cloudtrail-{played.namespace}-") for origin in origins(by_elasticsearch[1])
+    )
+    assert by_elasticsearch[1].verdict in load(played.detonation.story.name).verdict
+
+
+@pytest.mark.parametrize("played", ["production-export"], indirect=True)
+@pytest.mark.parametrize(
+    "integration",
+    [
+        Integration(Retain.KEYWORD),
+        Integration(Retain.NONE, preserve_original_event=True),
+    ],
+    ids=["texts alone", "the original event alone"],
+)
+async def test_a_story_is_told_the_same_whichever_form_the_integration_keeps(played, namespace, integration):
+    whole = await played.work(played.elasticsearch)
+    there = played.loaded(namespace, integration)
+    kept = await there.work(there.elasticsearch)
+    for one, other in zip(whole, kept, strict=True):
+        assert comparable(other) == comparable(one)
