@@ -29,6 +29,12 @@ _OFTEN = frozenset({
 _ALIKE = frozenset({"eventsource", "awsregion", "eventtype", "type", "recipientaccountid", "eventcategory"})
 """Fields of few values: a literal for one of them stands in many records."""
 
+_BUSY = frozenset({
+    "getobject", "putobject", "headobject", "listobjects", "listbuckets", "assumerole", "decrypt", "generatedatakey", "invoke",
+    "describeinstances", "getcalleridentity", "createlogstream", "getparameter", "getsecretvalue", "describelogstreams",
+})  # fmt: skip
+"""Calls that make up most of any account's records."""
+
 
 @dataclass(frozen=True)
 class Literal:
@@ -56,7 +62,9 @@ class Literal:
         name = (self.field or "").lower()
         if not self.text:
             return 0 if name in _OFTEN else 3
-        rare = 100 if name == "eventname" else 0 if name in _ALIKE else len(self.text)
+        if name == "eventname":
+            return 2 if self.text.lower() in _BUSY else 100
+        rare = 1 if name in _ALIKE else len(self.text)
         return rare + (1 if self.whole else 0)
 
 

@@ -1,0 +1,14 @@
+"""The engines that are here: always the reference and DuckDB; the others where they are configured, else named as absent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tasks.hunting.rules_check import DuckDb, Engine, Reference
+
+
+@contextmanager
+def present() -> Iterator[tuple[list[Engine], list[str]]]:
+    """The engines, and a sentence for each that is not there."""
+    yield [Reference(), DuckDb()], ["elasticsearch: not configured", "trino: not configured"]
