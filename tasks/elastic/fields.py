@@ -57,6 +57,7 @@ ALERTS = (
     Field("kibana.alert.workflow_status", EXACT),
     Field("kibana.alert.building_block_type", EXACT, needed=False),
     Field("kibana.alert.group.id", EXACT, needed=False),
+    Field("kibana.alert.original_event.id", EXACT, needed=False),
     Field("event.module", EXACT, needed=False),
     Field("cloud.account.id", EXACT, needed=False),
     Field("user.id", EXACT, needed=False),
