@@ -175,7 +175,7 @@ def test_a_server_that_does_not_tell_its_version_is_no_failure(es):
 QUERY = re.compile(r'"((?:@timestamp|(?:event|cloud|user|source|aws|kibana)\.[\w.@]+))"')
 NOT_QUERIED = re.compile(r"SOURCE = \(.*?\)  # fmt", re.S)
 """What is only fetched with a hit; it may have any type."""
-READ_OF_A_HIT = {"kibana.alert.rule.name"}
+READ_OF_A_HIT = {"kibana.alert.rule.name", "kibana.alert.rule.uuid"}
 """Likewise, where no list of such fields is: read out of a document that was found by something else."""
 
 
