@@ -114,7 +114,8 @@ def routes(state: State) -> Blueprint:
 
 
 def _set_status(state: State) -> Json:
-    body = body_of({"signal_ids": False, "query": False, "status": True, "conflicts": False, "reason": False})
+    fields = {"signal_ids": False, "query": False, "status": True, "conflicts": False}
+    body = body_of(fields | ({"reason": False} if state.knows_reasons else {}))
     if ("signal_ids" in body) == ("query" in body):
         raise Refused(400, "[request body]: exactly one of signal_ids and query must be given")
     if "query" in body:
@@ -126,8 +127,8 @@ def _set_status(state: State) -> Json:
     if "reason" in body and (body["status"] != "closed" or body["reason"] not in REASONS):
         raise Refused(400, f"[request body]: reason: Invalid enum value, received '{body['reason']}'")
     ids = texts(body["signal_ids"], "signal_ids")
-    fields = {STATUS: body["status"], REASON: body.get("reason")}
-    return _updated(sum(state.alerts.change(state.space, i, fields) for i in dict.fromkeys(ids)))
+    changed = {STATUS: body["status"], REASON: body.get("reason")}
+    return _updated(sum(state.alerts.change(state.space, i, changed) for i in dict.fromkeys(ids)))
 
 
 def _set_tags(state: State) -> Json:

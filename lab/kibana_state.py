@@ -84,6 +84,8 @@ class State:
     """User and password that are taken beside the key."""
     spaces: set[str] = field(default_factory=lambda: {"default"})
     licence: str = "trial"
+    knows_reasons: bool = True
+    """Whether an alert can be closed with a reason; an older Kibana refuses the field."""
     rules: Installed = field(default_factory=Installed)
     cases: dict[tuple[str, str], Json] = field(default_factory=dict)
     """(space, id) -> the case as Kibana shows it."""

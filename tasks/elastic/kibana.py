@@ -104,8 +104,14 @@ class Kibana:
     def set_status(self, alerts: Sequence[Alert], status: str, reason: str | None = None) -> None:
         """Give alerts a status; `reason` with `closed` only."""
         for space, ids in _by_space(alerts):
-            body: Json = {"signal_ids": ids, "status": status} | ({"reason": reason} if reason else {})
-            answer = self._ask("POST", "/api/detection_engine/signals/status", space, body=body)
+            body: Json = {"signal_ids": ids, "status": status}
+            path = "/api/detection_engine/signals/status"
+            try:
+                answer = self._ask("POST", path, space, body=body | ({"reason": reason} if reason else {}))
+            except KibanaFailed as refused:
+                if refused.again or reason is None or "reason" not in str(refused):
+                    raise
+                answer = self._ask("POST", path, space, body=body)  # a Kibana of before there were reasons
             _all_updated(answer, space, ids, f"the status {status}")
 
     def add_tags(self, alerts: Sequence[Alert], tags: Sequence[str]) -> None:

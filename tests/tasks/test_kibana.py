@@ -78,6 +78,15 @@ def test_status_and_tags_are_set_in_the_alerts_own_space(lab: Running, kibana: K
         assert source[TAGS] == ["mine", "vm-export", TAG]
 
 
+def test_a_kibana_that_knows_no_reasons_closes_without_one(
+    lab: Running, kibana: Kibana, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lab.state, "knows_reasons", False)
+    lab.alerts.put("production", "a1")
+    kibana.set_status(kibana.alerts(["a1"], []), "closed", "expected_activity")
+    assert lab.alerts.kept["production", "a1"][STATUS] == "closed"
+
+
 def test_two_hundred_is_no_success_where_nothing_was_updated(kibana: Kibana) -> None:
     with pytest.raises(KibanaFailed, match="0 of 1 alerts") as failed:
         kibana.set_status([alert(1)], "acknowledged")
