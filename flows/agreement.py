@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from decisions.plan import Plan
 from flows import gates
+from flows.write_back import write_back
 from tasks.actions.run import CarriedOut, Stale
 
 Propose = Callable[[], Awaitable[Plan]]
@@ -25,8 +26,10 @@ async def agree_and_carry_out(propose: Propose, phase: Phase) -> CarriedOut | ga
             return None
         answer = await gates.ask(plan, changed)
         if isinstance(answer, gates.Declined):
+            await write_back(plan.case_id)
             return answer
         outcome = await phase(plan.case_id, plan.hash)
+        await write_back(plan.case_id)
         if isinstance(outcome, CarriedOut) and (not outcome.failed or not answer.approvers):
             return outcome  # what policy agreed to and failed is not tried for ever: nobody would be asked
         changed = outcome.changed if isinstance(outcome, Stale) else outcome.failed

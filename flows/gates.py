@@ -25,6 +25,7 @@ from decisions.evidence import Frozen
 from decisions.plan import Plan
 from decisions.report import case_in_brief, gate_description
 from flows.results import RESULTS
+from flows.write_back import write_back
 from records import approvers, ledger
 from settings.organization import organization
 
@@ -88,6 +89,7 @@ async def ask(plan: Plan, changed: tuple[str, ...] = ()) -> Agreed | Declined:
         said = await look_for_answer(plan, asked, problem, changed)
         if not isinstance(said, Waiting):
             return said
+        await write_back(plan.case_id)
         answer = await suspend_flow_run(
             wait_for_input=Answer.with_initial_data(description=said.page),
             key=f"{plan.gate}-{plan.hash[:12]}-r{attempt}-{n}",
