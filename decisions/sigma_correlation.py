@@ -131,11 +131,12 @@ class _Running:
         group = self._group(hit) if hit.rule_id in self.about.rules else None
         if group is None:
             return None
-        window = self.windows[group]
-        before = self._holds(_since(window, hit.time - self.about.span)) if window else False
+        window = _since(self.windows[group], hit.time - self.about.span)
+        # A steady stream goes off once: what counts is whether the last hit left it true, and is still in the window.
+        before = bool(window) and self.held.get(group, False)
         window.append(hit)
-        now = self._holds(window)
-        if now and not before:
+        self.held[group] = self._holds(window)
+        if self.held[group] and not before:
             return Correlated(self.about.id, group, tuple(window))
         return None
 

@@ -25,7 +25,25 @@ from decisions.sigma_detection import (
 from decisions.sigma_pattern import Wild
 from decisions.sigma_regex import Branch, Characters, Repeat, Sequence, Tree
 
-STRANGE = ("", "'", '"', "%", "_", "\\", "ı", "İ", "\u212a", "\n", "é", "*", "a'b\"c\\d%e_f", '{"a":1}', "null", "0", "[]")
+STRANGE = (
+    "",
+    "'",
+    '"',
+    "%",
+    "_",
+    "\\",
+    "ı",
+    "İ",
+    "\u212a",
+    "\n",
+    "é",
+    "*",
+    "a'b\"c\\d%e_f",
+    '{"a":1}',
+    "null",
+    "0",
+    "[]",
+)
 BASE = {
     "eventVersion": "1.09",
     "eventTime": "2026-03-02T09:15:00Z",
@@ -39,16 +57,16 @@ BASE = {
 }
 
 
-def leaves(node: Node) -> Iterator[Leaf]:
-    """Every test of a rule."""
+def leaves(node: Node, wanted: bool = True) -> Iterator[tuple[Leaf, bool]]:
+    """Every test of a rule, and whether it is to hold."""
     match node:
         case Leaf():
-            yield node
+            yield node, wanted
         case Not():
-            yield from leaves(node.item)
+            yield from leaves(node.item, not wanted)
         case AllOf() | AnyOf():
             for item in node.items:
-                yield from leaves(item)
+                yield from leaves(item, wanted)
 
 
 def records(node: Node, count: int, seed: str) -> Iterator[dict[str, Any]]:
@@ -57,8 +75,10 @@ def records(node: Node, count: int, seed: str) -> Iterator[dict[str, Any]]:
     tests = list(leaves(node))
     for number in range(count):
         record = _copied(BASE) | {"eventID": f"{seed}-{number}"}
-        for leaf in chance.sample(tests, len(tests)):
-            _put(record, leaf, chance, wrong=chance.random() < 0.25)
+        careless = chance.choice((0.0, 0.1, 0.4))
+        for leaf, wanted in chance.sample(tests, len(tests)):
+            if wanted or chance.random() < careless:
+                _put(record, leaf, chance, wrong=chance.random() < careless)
         yield record
 
 
@@ -92,7 +112,8 @@ def _variants(right: str, chance: random.Random) -> list[Any]:
     return [
         ABSENT, ABSENT, None, [None], [], {}, "", [""], [right], ["x", right.upper()], [[right]], right + "x", "x" + right,
         right[1:], right[:-1], {"inner": right}, [{"inner": right}], number, [number], True, False, right + "\n",
-        right.replace("i", "ı"), right.replace("i", "İ"), right.replace("k", "\u212a"), chance.choice(STRANGE),
+        right.replace("i", "ı"), right.replace("i", "İ"), right.replace("k", "\u212a"),
+        right.replace("_", "x"), right.replace("%", "xx"), chance.choice(STRANGE),
         right + chance.choice(STRANGE), chance.choice(STRANGE) + right,
     ]  # fmt: skip
 
