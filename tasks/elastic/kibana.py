@@ -101,7 +101,7 @@ class Kibana:
             raise KibanaFailed(f"The alerts of the space {space!r} could not all be searched ({failed} shards failed).")
         return [_alert(space, hit) for hit in answer["hits"]["hits"]]
 
-    def set_status(self, alerts: Sequence[Alert], status: str, reason: str | None = None) -> None:
+    def change_status(self, alerts: Sequence[Alert], status: str, reason: str | None = None) -> None:
         """Give alerts a status; `reason` with `closed` only."""
         for space, ids in _by_space(alerts):
             body: Json = {"signal_ids": ids, "status": status}
@@ -140,7 +140,7 @@ class Kibana:
         }  # fmt: skip
         return Place(space, self._ask("POST", "/api/cases", space, body=body)["id"])
 
-    def attach_alerts(self, case: Place, alerts: Sequence[Alert]) -> tuple[Alert, ...]:
+    def add_alerts(self, case: Place, alerts: Sequence[Alert]) -> tuple[Alert, ...]:
         """Attach those that are not attached yet; what the case has no room for is returned."""
         path = f"/api/cases/{quote(case.id, safe='')}"
         attached = {a["id"] for a in self._ask("GET", f"{path}/alerts", case.space)}
@@ -177,7 +177,7 @@ class Kibana:
                 return
             page += 1
 
-    def update_case(self, case: Place, **fields: str) -> None:
+    def change_case(self, case: Place, **fields: str) -> None:
         """Set `status` or `severity`. A case that somebody else changed meanwhile is read again first."""
         path, last = f"/api/cases/{quote(case.id, safe='')}", None
         for _ in range(READ_AGAIN):

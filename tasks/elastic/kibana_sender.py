@@ -61,14 +61,14 @@ def _send(kibana: Kibana, case_id: str, item: OutboxItem) -> tuple[dict[str, Any
         case TakeAlerts() as deed:
             return _take(kibana, case_id, deed)
         case SetCase() as deed:
-            kibana.update_case(_place(case_id), **deed.model_dump(exclude={"do"}, exclude_none=True))
+            kibana.change_case(_place(case_id), **deed.model_dump(exclude={"do"}, exclude_none=True))
             return {}, None
         case Comment() as deed:
             kibana.comment(_place(case_id), deed.marker, deed.text)
             return {}, None
         case CloseAlerts() as deed:
             found = kibana.alerts(deed.alert_ids, deed.event_ids)
-            kibana.set_status([a for a in found if a.status != "closed"], "closed", deed.reason)
+            kibana.change_status([a for a in found if a.status != "closed"], "closed", deed.reason)
             return {"alerts": [a.id for a in found]}, _missing(deed.alert_ids, found)
 
 
@@ -82,9 +82,9 @@ def _open(kibana: Kibana, deed: OpenCase) -> dict[str, Any]:
 def _take(kibana: Kibana, case_id: str, deed: TakeAlerts) -> tuple[dict[str, Any], str | None]:
     """What a person closed stays closed."""
     place, found = _place(case_id), kibana.alerts(deed.alert_ids, deed.event_ids)
-    kibana.set_status([a for a in found if a.status == "open"], "acknowledged")
+    kibana.change_status([a for a in found if a.status == "open"], "acknowledged")
     kibana.add_tags(found, deed.tags)
-    left = kibana.attach_alerts(place, found)
+    left = kibana.add_alerts(place, found)
     elsewhere = tuple(a for a in found if a.space != place.space)
     for key, why, alerts in (
         ("over-limit", f"A case holds {MOST_ATTACHED} alerts at most; not attached are", left),

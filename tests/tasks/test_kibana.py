@@ -71,7 +71,7 @@ def test_status_and_tags_are_set_in_the_alerts_own_space(lab: Running, kibana: K
     for space, name in (("production", "a1"), ("default", "a2")):
         lab.alerts.put(space, name, **{TAGS.replace(".", "__"): ["mine"]})
     found = kibana.alerts(["a1", "a2"], [])
-    kibana.set_status(found, "closed", "expected_activity")
+    kibana.change_status(found, "closed", "expected_activity")
     kibana.add_tags(found, ["vm-export", TAG])
     for source in lab.alerts.kept.values():
         assert (source[STATUS], source["kibana.alert.workflow_reason"]) == ("closed", "expected_activity")
@@ -83,13 +83,13 @@ def test_a_kibana_that_knows_no_reasons_closes_without_one(
 ) -> None:
     monkeypatch.setattr(lab.state, "knows_reasons", False)
     lab.alerts.put("production", "a1")
-    kibana.set_status(kibana.alerts(["a1"], []), "closed", "expected_activity")
+    kibana.change_status(kibana.alerts(["a1"], []), "closed", "expected_activity")
     assert lab.alerts.kept["production", "a1"][STATUS] == "closed"
 
 
 def test_two_hundred_is_no_success_where_nothing_was_updated(kibana: Kibana) -> None:
     with pytest.raises(KibanaFailed, match="0 of 1 alerts") as failed:
-        kibana.set_status([alert(1)], "acknowledged")
+        kibana.change_status([alert(1)], "acknowledged")
     assert failed.value.again
 
 
@@ -121,11 +121,11 @@ def test_a_comment_is_written_once_among_many(lab: Running, kibana: Kibana) -> N
 
 def test_alerts_are_attached_by_rule_once_and_up_to_the_limit(lab: Running, kibana: Kibana) -> None:
     case = kibana.open_case("production", *CASE)
-    assert kibana.attach_alerts(case, [alert(1), alert(2, "r2"), alert(3)]) == ()
-    assert kibana.attach_alerts(case, [alert(1), alert(3), alert(9, space="default")]) == ()
+    assert kibana.add_alerts(case, [alert(1), alert(2, "r2"), alert(3)]) == ()
+    assert kibana.add_alerts(case, [alert(1), alert(3), alert(9, space="default")]) == ()
     attached = [(c["rule"]["id"], c["alertId"]) for c in lab.state.comments[case.id]]
     assert attached == [("r1", ["a1", "a3"]), ("r2", ["a2"])]
-    left = kibana.attach_alerts(case, [alert(n) for n in range(1, 1006)])
+    left = kibana.add_alerts(case, [alert(n) for n in range(1, 1006)])
     assert [a.id for a in left] == [f"a{n}" for n in range(1001, 1006)]
     assert lab.state.cases["production", case.id]["totalAlerts"] == 1000
 
@@ -141,9 +141,9 @@ def test_a_case_that_changed_meanwhile_is_read_again(lab: Running, kibana: Kiban
         return ask(method, path, **rest)
 
     kibana._connection.request = request
-    kibana.update_case(case, status="closed")
+    kibana.change_case(case, status="closed")
     assert mine["status"] == "closed"
-    kibana.update_case(case, status="closed")
+    kibana.change_case(case, status="closed")
     patches = [r for r in lab.state.requests if r[0] == "PATCH"]
     assert len(patches) == 2, "one refused, one taken; what is so already is not written"
 
@@ -177,5 +177,5 @@ def test_a_space_that_is_not_there_may_be_there_later(lab: Running, kibana: Kiba
         kibana.open_case("nowhere", *CASE)
     assert failed.value.again
     with pytest.raises(KibanaFailed, match="not found") as failed:
-        kibana.update_case(Place("production", "gone"), status="closed")
+        kibana.change_case(Place("production", "gone"), status="closed")
     assert not failed.value.again
