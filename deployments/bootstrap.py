@@ -17,8 +17,12 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectAlreadyExists
 
+from settings.elastic import kibana
+
 ROOT = Path(__file__).resolve().parent.parent
 POOL = "vm-export"
+SCHEDULED = {"write-back/write-back": lambda: kibana().url is not None}
+"""Deployment -> whether what its schedule is for is configured; prefect.yaml leaves every schedule off."""
 
 
 async def create_pool(client: PrefectClient) -> None:
@@ -47,12 +51,22 @@ def deploy() -> None:
     subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True)
 
 
+async def switch_schedules(client: PrefectClient) -> None:
+    """Schedules run where what they are for is configured, and nowhere else."""
+    for name, configured in SCHEDULED.items():
+        deployment = await client.read_deployment_by_name(name)
+        for schedule in await client.read_deployment_schedules(deployment.id):
+            await client.update_deployment_schedule(deployment.id, schedule.id, active=configured())
+
+
 async def bootstrap() -> None:
-    """Pool, automations, deployments."""
+    """Pool, automations, deployments, schedules."""
     async with get_client() as client:
         await create_pool(client)
         await apply_automations(client)
     await asyncio.to_thread(deploy)
+    async with get_client() as client:
+        await switch_schedules(client)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,11 @@ from datetime import timedelta
 
 import pytest
 from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL
 from sqlalchemy import text
 
+from deployments import bootstrap
 from flows.write_back import PATIENCE, _write_back, _write_waiting, write_back
 from lab.kibana import serve
 from lab.kibana_alerts import STATUS, TAGS
@@ -184,6 +187,21 @@ class MadAlerts:
 
     def search(self, space, body):
         return {"hits": "none"}
+
+
+async def test_what_waits_is_sent_every_minute_where_a_kibana_is_configured(prefect, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", PREFECT_API_URL.value())
+
+    async def active():
+        async with get_client() as client:
+            there = await client.read_deployment_by_name("write-back/write-back")
+            return [s.active for s in await client.read_deployment_schedules(there.id)]
+
+    await bootstrap.bootstrap()
+    assert await active() == [False], "no Kibana, no runs that do nothing"
+    point_to(monkeypatch, "https://kibana.example.com")
+    await bootstrap.bootstrap()
+    assert await active() == [True]
 
 
 @flow(name="a response", persist_result=False)
