@@ -10,7 +10,8 @@ import typer
 
 if TYPE_CHECKING:
     from decisions.case import Case
-    from decisions.document import Line
+    from decisions.document import Block, Line
+    from records.outbox import OutboxItem
 
 app = typer.Typer(help="What is known of a case.", no_args_is_help=True, rich_markup_mode=None)
 CaseId = Annotated[str, typer.Argument(metavar="CASE", help="Case id, e.g. VMX-20260302-ABCD")]
@@ -58,7 +59,8 @@ def show_(case: CaseId, as_json: Json = False) -> None:
     entries = entries_of(case)
     folded = fold(entries)
     if as_json:
-        say_json(_summary(folded) | {"ledger": [entry_fields(e) for e in entries]})
+        kibana = [{"key": n.key, "state": n.state, "why": n.why, "answer": n.answer} for n in _notes(case)]
+        say_json(_summary(folded) | {"ledger": [entry_fields(e) for e in entries], "kibana": kibana})
         return
     told: list[tuple[Line, ...]] = []
     for entry in entries:
@@ -69,7 +71,8 @@ def show_(case: CaseId, as_json: Json = False) -> None:
         for name, value in _summary(folded).items()
         if not isinstance(value, list)
     )
-    show((Heading(1, folded.id), Bullets(tuple(facts)), Table(("#", "Time", "By", "What"), tuple(told))))
+    page = (Heading(1, folded.id), Bullets(tuple(facts)), Table(("#", "Time", "By", "What"), tuple(told)))
+    show((*page, *_in_kibana(case)))
 
 
 @app.command("card")
@@ -144,6 +147,36 @@ def export(
     say(f"{case}: {written['entries']} entries and {len(written['evidence'])} pieces of evidence are in {to}.")
     say(f"Keep this hash elsewhere: it proves later that nothing was cut off.\n    {written['head']}")
     say(f"Check with: vmexport verify {to} --head {written['head']}")
+
+
+def _notes(case: str) -> tuple[OutboxItem, ...]:
+    from records import outbox
+
+    return outbox.items("kibana", case)
+
+
+def _in_kibana(case: str) -> tuple[Block, ...]:
+    """What was written into Kibana, what waits and why; nothing where nothing was to be written."""
+    from decisions.document import Bullets, Code, Heading, Link, Paragraph
+    from decisions.evidence import utc
+    from decisions.kibana_links import case_link
+    from tasks.elastic.place import kibana_place
+
+    notes, place = _notes(case), kibana_place()
+    if not notes:
+        return ()
+    opened = next((n.answer for n in notes if n.key == "case" and n.answer), None)
+    link: tuple[Line, ...] = ()
+    if opened and place:
+        link = (Link("The case there", case_link(place.model_copy(update={"space": opened["space"]}), opened["id"])),)
+    count = {state: sum(n.state == state for n in notes) for state in ("done", "waiting", "given-up")}
+    told: list[Line] = [
+        (Code(n.key), f" {n.state}" + (f" until {utc(n.next_at)}" if n.state == "waiting" else ""), f": {n.why}")
+        for n in notes
+        if n.why
+    ]
+    said = f"{count['done']} of {len(notes)} notes are written, {count['waiting']} wait, {count['given-up']} were given up."
+    return (Heading(2, "Kibana"), Paragraph(said), *((Bullets((*link, *told)),) if link or told else ()))
 
 
 def _summary_of(entries: Any) -> dict[str, Any]:

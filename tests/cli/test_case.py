@@ -7,7 +7,7 @@ import json
 import pytest
 
 from decisions.review import WHAT
-from records import evidence, ledger
+from records import evidence, ledger, outbox
 from tasks import case_facts
 from tests.decisions.story import CASE, JUDGED, OPENED, entries, facts, findings, known, triaged
 
@@ -47,6 +47,25 @@ def test_show_tells_every_entry(vmexport, case):
     told = json.loads(vmexport("case", "show", CASE, "--json").out)
     assert [e["seq"] for e in told["ledger"]] == list(range(1, len(ledger.entries(CASE)) + 1))
     assert told["head"] == ledger.head(CASE)[1]
+
+
+def test_show_tells_what_kibana_was_told_and_what_waits(vmexport, case):
+    assert "Kibana" not in vmexport("case", "show", CASE).out, "nothing was to be written"
+    outbox.enqueue("kibana", CASE, [("case", {}), ("verdict:7", {}), ("assessed:9", {})])
+    first, second, _ = outbox.take_due("kibana", CASE)
+    outbox.done(first, {"space": "default", "id": "c-1"})
+    outbox.failed(second, f"Kibana is away {HOSTILE}", again=True)
+    shown = vmexport("case", "show", CASE).out
+    assert "1 of 3 notes are written, 2 wait, 0 were given up." in shown
+    assert "verdict:7 waiting until" in shown
+    assert "Kibana is away" in shown
+    assert "\x1b[31m" not in shown
+    notes = json.loads(vmexport("case", "show", CASE, "--json").out)["kibana"]
+    assert [(n["key"], n["state"]) for n in notes] == [
+        ("case", "done"),
+        ("verdict:7", "waiting"),
+        ("assessed:9", "waiting"),
+    ]
 
 
 def test_card_shows_severity_facts_and_next_step(vmexport, case):
