@@ -125,6 +125,19 @@ def test_any_value_in_a_rule_and_any_value_in_a_record_mean_the_same_to_all(valu
     assert DuckDb().matched(rules, population) == Reference().matched(rules, population)
 
 
+def test_what_sql_takes_for_a_wildcard_is_none():
+    from decisions.sigma_detection import search
+
+    patterns = ["a_b?", "a%b?", r"a\\?c", "?_*", r"\*a?", "*%", "_*b", "a?b*c", "??", "*\u212a?", "i?k*", "É*x?"]
+    values = ["a_bx", "axbx", "a%bx", "axxbx", "a\\xc", "a\\\\c", "x_", "xy", "*ab", "zab", "%", "_b", "ab", "axbyc", "éx", "ÉxX",
+              "\u212ax", "IxK", "ıxk", "İ", "a\nb\nc", "", "😀x"]  # fmt: skip
+    rules = [_rule(how + p, search({f"{field}{how}": p})) for p in patterns for how in ("", "|cased", "|contains")
+             for field in ("userAgent", "requestParameters.a")]  # fmt: skip
+    rules = [_rule(str(number), rule.detection) for number, rule in enumerate(rules)]
+    population = [{"userAgent": value, "requestParameters": {"a": value}} for value in values]
+    assert DuckDb().matched(rules, population) == Reference().matched(rules, population)
+
+
 def _rule(name: str, detection: Any) -> Rule:
     return Rule(name, name, "low", (), (), "", None, "cloudtrail", name, detection, None)
 
