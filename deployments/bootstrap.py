@@ -17,11 +17,14 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectAlreadyExists
 
-from settings.elastic import kibana
+from settings.elastic import elasticsearch, kibana
 
 ROOT = Path(__file__).resolve().parent.parent
 POOL = "vm-export"
-SCHEDULED = {"write-back/write-back": lambda: kibana().url is not None}
+SCHEDULED = {
+    "poll-alerts/poll-alerts": lambda: elasticsearch().configured,
+    "write-back/write-back": lambda: kibana().url is not None,
+}
 """Deployment -> whether what its schedule is for is configured; prefect.yaml leaves every schedule off."""
 
 

@@ -120,7 +120,7 @@ async def test_elasticsearch_away_fails_the_run_and_the_next_goes_on_from_there(
     before = deliveries.watermarks()
     monkeypatch.setenv("VMEXPORT_ELASTICSEARCH_URL", "http://127.0.0.1:9")
     settle_settings()
-    with pytest.raises(Unanswered, match="127.0.0.1:9"):
+    with pytest.raises(Unanswered, match=r"127\.0\.0\.1:9"):
         await poll_alerts()
     assert deliveries.watermarks() == before
     monkeypatch.setenv("VMEXPORT_ELASTICSEARCH_URL", elasticsearch_url)
