@@ -118,6 +118,15 @@ def aws(component: str) -> Sessions:
     return Sessions(component, settings(), organization())
 
 
+def base_identity(component: str) -> tuple[str, str | None]:
+    """ARN of the base credentials, which assume the roles, and AWS's own time as its answer's Date header says it.
+
+    Source: sts:GetCallerIdentity, which needs no permission. Raises ClientError, BotoCoreError.
+    """
+    told = _client(_base_session(), "sts", organization().home_region, component).get_caller_identity()
+    return told["Arn"], told["ResponseMetadata"]["HTTPHeaders"].get("date")
+
+
 def with_credentials(service: str, region: str, access_key_id: str, secret: str, token: str | None) -> Any:
     """A client with credentials that are not ours: verification tries whether they are refused."""
     session = boto3.Session(access_key_id, secret, token, botocore_session=_bare_session())
