@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cli import approver, case, decode, demo, elastic, gates, ingest, report, rules, serve, verify
+from cli import approver, case, decode, demo, doctor, elastic, gates, inbox, ingest, report, rules, serve, verify
 from cli.console import Exit, say, told
 
 app = typer.Typer(
@@ -19,8 +19,10 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain text: no frames and no colours in a pipe, a log, a screen reader
 )
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.command("serve")(serve.serve)
 app.command("ingest")(ingest.ingest)
+app.command("inbox")(inbox.inbox)
 app.command("decode")(decode.decode)
 app.add_typer(case.app, name="case")
 app.command("gates")(gates.gates)
