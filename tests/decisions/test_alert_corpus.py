@@ -155,3 +155,9 @@ def test_a_hint_of_a_message_names_its_rule_space_and_window():
 def test_an_alert_in_the_cut_off_part_of_a_body_is_named():
     (_, hint) = decode(next(body.body for body in BODIES if body.name == "cut off in the second alert")).hints
     assert hint.alert_id == "0b0a6d526c0e4d539a570d1f5f4c7a11" * 2
+
+
+@pytest.mark.parametrize("name", ["x", "7E0C" * 16, "7e0c" * 17, "../_search", ["7e0c" * 16, "91af" * 16], 7, None])
+def test_what_is_no_id_of_an_alert_is_never_a_name_to_ask_with(name):
+    (hint,) = decode(encoded({"alert_id": name, "rule_id": "r"})).hints
+    assert (hint.alert_id, hint.rule_id) == (None, "r")
