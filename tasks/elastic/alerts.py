@@ -84,7 +84,7 @@ def resolve(es: Elasticsearch, hint: Hint, at: datetime) -> Resolved:
     """All the exports that the alert of a hint stands for. `at`: when the message came. Raises Unanswered.
 
     A hint without an alert's id is a message about alerts of its rule (of our rules, where it names none): those that were
-    made around `at`.
+    made in the time that it names, else around `at`.
     """
     found = _Found()
     hits = _alerts(es, hint, at, found)
@@ -158,13 +158,13 @@ def _alerts(es: Elasticsearch, hint: Hint, at: datetime, found: _Found) -> Seque
         if hit is None:
             found.missing(f"the spaces {', '.join(own.spaces)} hold no alert of the id that it names")
         return [hit] if hit else []
-    rules = [hint.rule_id] if hint.rule_id else list(own.rule_ids)
+    rule = {"terms": {"kibana.alert.rule.rule_id": [hint.rule_id] if hint.rule_id else list(own.rule_ids)}}
+    if hint.rule_uuid and not hint.rule_id:
+        rule = {"term": {"kibana.alert.rule.uuid": hint.rule_uuid}}
+    since, until = hint.since or at - BEFORE, hint.until or at + AFTER
     query = {
         "bool": {
-            "filter": [
-                {"terms": {"kibana.alert.rule.rule_id": rules}},
-                {"range": {"@timestamp": {"gte": (at - BEFORE).isoformat(), "lte": (at + AFTER).isoformat()}}},
-            ],
+            "filter": [rule, {"range": {"@timestamp": {"gte": since.isoformat(), "lte": until.isoformat()}}}],
             "must_not": [{"exists": {"field": BLOCK}}],
         }
     }

@@ -8,6 +8,7 @@ import pytest
 
 from decisions.alert import Hint
 from decisions.export import Outcome
+from lab.alert import RULE_UUID
 from receiver.resolving import NOT_CONFIGURED, ask_again
 from records import hints, inbox, ledger
 from records.database import transaction
@@ -22,8 +23,8 @@ AT = NOW
 WHY = "it is asked about for this test"
 
 
-def ask(space, **fields):
-    return resolve(space.es, Hint(ask=WHY, **fields), AT)
+def ask(where, /, **fields):
+    return resolve(where.es, Hint(ask=WHY, **fields), AT)
 
 
 def test_an_alert_is_read_by_its_id_in_the_configured_spaces_only(space):
@@ -138,6 +139,9 @@ def test_a_message_without_an_alert_stands_for_the_alerts_of_its_rule_at_that_ti
     assert exports(ask(space, rule_id=PREBUILT_RULE).events) == ["event-1"]
     assert exports(ask(space, rule_id="another-rule").events) == ["event-3"]
     assert exports(ask(space).events) == ["event-1"]
+    earlier = {"since": AT - timedelta(hours=3), "until": AT - timedelta(hours=1)}
+    assert exports(ask(space, rule_id=PREBUILT_RULE, **earlier).events) == ["event-2"]
+    assert exports(ask(space, rule_uuid=RULE_UUID, **earlier).events) == ["event-2"]
     nothing = ask(space, rule_id='*" or true')
     assert (nothing.events, nothing.complete) == ((), False)
 
