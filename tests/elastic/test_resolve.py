@@ -8,7 +8,6 @@ import pytest
 
 from decisions.alert import Hint
 from decisions.export import Outcome
-from lab.alert import RULE_UUID
 from receiver.resolving import NOT_CONFIGURED, ask_again
 from records import hints, inbox, ledger
 from records.database import transaction
@@ -141,7 +140,8 @@ def test_a_message_without_an_alert_stands_for_the_alerts_of_its_rule_at_that_ti
     assert exports(ask(space).events) == ["event-1"]
     earlier = {"since": AT - timedelta(hours=3), "until": AT - timedelta(hours=1)}
     assert exports(ask(space, rule_id=PREBUILT_RULE, **earlier).events) == ["event-2"]
-    assert exports(ask(space, rule_uuid=RULE_UUID, **earlier).events) == ["event-2"]
+    uuid = space.es.get(index=space.alerts, id=f"{space.name}-alert-2")["_source"]["kibana.alert.rule.uuid"]
+    assert exports(ask(space, rule_uuid=uuid, **earlier).events) == ["event-2"]
     nothing = ask(space, rule_id='*" or true')
     assert (nothing.events, nothing.complete) == ((), False)
 
