@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from cli.decode import decode
 from decisions.alert import MAX_BYTES
-from tests.decisions.alert_bodies import alert, encoded, hit, record, sns
+from tests.decisions.alert_parts import alert, encoded, hit, record, sns
 from tests.decisions.variants import RULE, UUID, variant
 from tests.records_of import cloudtrail_record
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from decisions.alert import decode
 from decisions.alert_events import behind
 from lab.ecs import Retain
-from tests.decisions.alert_bodies import BODIES, FIELDS, alert, encoded, nested, record
+from tests.decisions.alert_bodies import BODIES, FIELDS
+from tests.decisions.alert_parts import alert, encoded, nested, record
 from tests.decisions.test_alert import rekeyed, use
 from tests.decisions.test_alert_events import damaged
 from tests.decisions.variants import variant
