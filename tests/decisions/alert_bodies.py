@@ -8,8 +8,18 @@ from typing import Any
 
 from lab.ecs import Retain, document
 from tests.decisions.alert_parts import (
-    Json, alert, columns, encoded, event_bridge, hit, identifier, nested, record, sns, sqs,
-)  # fmt: skip
+    Json,
+    alert,
+    columns,
+    encoded,
+    event_bridge,
+    hit,
+    identifier,
+    nested,
+    record,
+    sns,
+    sqs,
+)
 from tests.decisions.variants import GROUP, RULE, RULE_UUID, variant
 
 FIELDS = ("event_id", "api", "outcome", "recipient_account", "region", "instance_id", "image_id", "bucket", "object_key",
