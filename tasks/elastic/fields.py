@@ -34,21 +34,26 @@ CLOUDTRAIL = (
     Field("event.ingested", DATES, needed=False),
     Field("event.action", EXACT),
     Field("event.provider", EXACT),
-    Field("event.id", EXACT, needed=False),
+    Field("event.kind", EXACT, needed=False),
+    Field("user.name", EXACT),
     Field("cloud.region", EXACT),
     Field("aws.cloudtrail.recipient_account_id", EXACT),
     Field("aws.cloudtrail.event_category", EXACT, needed=False),
     Field("aws.cloudtrail.user_identity.access_key_id", EXACT),
     Field("aws.cloudtrail.user_identity.arn", EXACT),
+    Field("aws.cloudtrail.user_identity.session_context.session_issuer.arn", EXACT, needed=False),
+    Field("aws.cloudtrail.resources.arn", EXACT, needed=False),
     Field("aws.cloudtrail.flattened.request_parameters", FLATTENED),
     Field("aws.cloudtrail.flattened.response_elements", FLATTENED),
+    Field("aws.cloudtrail.flattened.additional_eventdata", FLATTENED, needed=False),
 )
 """Of the CloudTrail indices."""
 ACCESS_LOGS = (
     Field("@timestamp", DATES),
     Field("event.action", EXACT),
+    Field("event.kind", EXACT, needed=False),
     Field("aws.s3access.bucket", EXACT),
-    Field("aws.s3access.key", EXACT),
+    Field("aws.s3access.operation", EXACT, needed=False),
 )
 """Of the indices with S3 server access logs."""
 ALERTS = (
@@ -57,6 +62,7 @@ ALERTS = (
     Field("kibana.alert.workflow_status", EXACT),
     Field("kibana.alert.building_block_type", EXACT, needed=False),
     Field("kibana.alert.group.id", EXACT, needed=False),
+    Field("kibana.alert.original_event.id", EXACT, needed=False),
     Field("kibana.alert.original_event.id", EXACT, needed=False),
     Field("event.module", EXACT, needed=False),
     Field("cloud.account.id", EXACT, needed=False),
