@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
+import yaml
 
+from decisions.alert import decode
+from decisions.export import ExportApi
 from lab import kibana_rules
 from lab.kibana import serve
 from lab.kibana_state import Fault
 from settings import elastic as elastic_settings
 from settings import receiver as receiver_settings
 from settings.elastic import OUR_RULE
+from tasks.elastic import rule_files
 
 SECRET = "the-receivers-shared-secret"
 SPACE = "production"
@@ -243,3 +249,37 @@ def test_what_stands_in_kibana_cannot_steer_the_terminal(vmexport, kibana):
     vmexport("elastic", "apply")
     rule_of(kibana)["name"] = "\x1b]0;owned\x07"
     assert "\x1b" not in vmexport("elastic", "diff").out
+
+
+ALERT = Path(__file__).parents[1] / "alerts" / "nested.json"
+
+
+def rendered(template, *alerts):
+    """What Kibana makes of a template here: a list as its items joined by commas, each as JSON; nothing of the rest."""
+    text = template.replace("{{{context.alerts}}}", ",".join(json.dumps(alert) for alert in alerts))
+    return re.sub(r"\{\{[\w.]+\}\}", "text", text)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_the_actions_send_is_what_the_receiver_reads(times):
+    alert = json.loads(ALERT.read_text())
+    expected = decode(ALERT.read_bytes()).events
+    assert expected
+    body = rendered(rule_files.action("webhook", "c")["params"]["body"], *[alert] * times)
+    assert {e.event_id for e in decode(body.encode()).events} == {e.event_id for e in expected}
+    (document,) = rule_files.action("index", "c")["params"]["documents"]
+    written = {name: rendered(value, *[alert] * times) for name, value in document.items()}
+    assert {e.event_id for e in decode(json.dumps(written).encode()).events} == {e.event_id for e in expected}
+
+
+def test_the_rule_names_the_calls_that_the_product_knows():
+    asked = re.findall(r'"(\w+)"', rule_files.rule()["query"].partition("event.action:")[2])
+    assert set(asked) == {api.value for api in ExportApi}
+
+
+def test_no_secret_stands_in_a_file_and_the_workflow_is_yaml():
+    for file in rule_files.FOLDER.iterdir():
+        assert not re.search(r"ApiKey |Bearer |password", file.read_text()), file
+    workflow = yaml.safe_load((rule_files.FOLDER / "workflow.yaml").read_text())
+    assert [trigger["type"] for trigger in workflow["triggers"]] == ["alert"]
+    assert workflow["steps"][0]["with"]["body"]["schema"] == "vmexport-alert/1"
