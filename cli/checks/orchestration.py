@@ -62,7 +62,7 @@ def _settings(told: Mapping[str, Any]) -> Iterator[Check]:
     good = True
     for name, why in WHY.items():
         value = _value(told, name.removeprefix("PREFECT_").lower())
-        if value is not None and not _same(value, PREFECT[name]):
+        if value is not None and not fits(value, PREFECT[name]):
             good = False
             sentence = f"{name} is {str(value)[:40]} in the server's environment: {why}"
             yield warning("Prefect settings", sentence, f"Set it to {PREFECT[name]} for server and workers.")
@@ -80,9 +80,15 @@ def _value(tree: Any, name: str) -> Any:
     return next((value for value in below if value is not None), None)
 
 
-def _same(value: Any, wanted: str) -> bool:
+def fits(value: Any, wanted: str) -> bool:
+    """Whether a setting is as wanted: a period at least as long, a number of seconds no larger, a word the same."""
+    from pydantic import TypeAdapter
+
+    if wanted.startswith("P"):
+        period = TypeAdapter(timedelta)
+        return period.validate_python(value) >= period.validate_python(wanted)
     try:
-        return float(value) == float(wanted)
+        return float(value) <= float(wanted)
     except (TypeError, ValueError):
         return str(value).lower() == wanted.lower()
 

@@ -215,6 +215,22 @@ def test_a_prefect_server_without_our_things_says_so(prefect_server, monkeypatch
     assert any("PREFECT_RESULTS_DEFAULT_SERIALIZER is pickle" in check.sentence for check in settings)
 
 
+@pytest.mark.parametrize(
+    ("value", "wanted", "good"),
+    [
+        ("P1Y", "P365D", True),
+        ("P2Y", "P365D", True),
+        ("P7D", "P365D", False),
+        (1.0, "1", True),
+        (10.0, "1", False),
+        ("json", "json", True),
+        ("pickle", "json", False),
+    ],
+)
+def test_a_setting_fits_by_its_meaning(value, wanted, good):
+    assert orchestration.fits(value, wanted) is good
+
+
 def test_what_takes_too_long_keeps_nobody_waiting():
     began = time.monotonic()
     answers = side_by_side({"slow": lambda: time.sleep(30), "quick": lambda: 1, "bad": lambda: 1 / 0}, seconds=0.2)
