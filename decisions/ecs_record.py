@@ -58,6 +58,9 @@ _ISSUER = "aws.cloudtrail.user_identity.session_context.session_issuer"
 _WITHOUT_ACCOUNT = ("AWSService", "SAMLUser", "WebIdentityUser")
 
 
+_COUNTS = ("bytesTransferredIn", "bytesTransferredOut")
+
+
 class Read(NamedTuple):
     """A record, and the names of its parts whose text could not be read for certain and was left out."""
 
@@ -137,7 +140,13 @@ def _part(document: Mapping[str, Any], field: str) -> dict[str, Any]:
     if taken_apart := ecs.tree(document, path):
         return taken_apart
     text = _one(document, f"aws.cloudtrail.{field}")
-    return dict(parse(text)) if isinstance(text, str) and text else {}
+    return _counted(dict(parse(text))) if isinstance(text, str) and text else {}
+
+
+def _counted(found: dict[str, Any]) -> dict[str, Any]:
+    """Java's text has no numbers: what CloudTrail counts in bytes is one again."""
+    counts = {name: int(value) for name in _COUNTS if isinstance(value := found.get(name), str) and value.isdecimal()}
+    return found | counts
 
 
 def _one(document: Mapping[str, Any], path: str) -> Any:
