@@ -18,7 +18,7 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
-from decisions.ecs import first
+from decisions.ecs import first, has
 from decisions.evidence import Frozen, utc
 from decisions.plain import plain_text
 from records import deliveries, inbox, intake
@@ -34,6 +34,7 @@ OVERLAP = timedelta(minutes=15)
 FIRST_LOOK = timedelta(days=1)
 """How far the first look goes back."""
 BATCH = 200
+SUPPRESSION = "kibana.alert.suppression"
 Poll = Callable[[Elasticsearch, datetime], Iterator[dict[str, Any]]]
 
 
@@ -108,9 +109,10 @@ def _take_in(source: str, look: Poll) -> Polled:
         while batch := list(islice(hits, BATCH)):
             known = deliveries.polled([str(hit["_id"]) for hit in batch])
             seen += len(batch)
-            for hit in (h for h in batch if str(h["_id"]) not in known):
+            for hit in (h for h in batch if str(h["_id"]) not in known or has(h["_source"], SUPPRESSION)):
                 body = json.dumps({name: hit[name] for name in ("_index", "_id", "_source")}).encode()
-                if inbox.known(body, "poll") is not None:  # a connector's document has an id of its own
+                # A connector's document has an id of its own; a suppressed alert comes again when it counts more events.
+                if inbox.known(body, "poll") is not None:
                     continue
                 cases |= dict.fromkeys(intake.work(inbox.receive(body, "poll", "application/json")).cases)
                 new += 1

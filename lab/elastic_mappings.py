@@ -88,7 +88,7 @@ ALERTS: Mappings = {
         f"kibana.alert.{name}": DATE
         for name in (
             "original_time", "intended_timestamp", "suppression.start", "suppression.end", "threshold_result.from",
-            "workflow_status_updated_at",
+            "workflow_status_updated_at", "last_detected",
         )
     },
     **{

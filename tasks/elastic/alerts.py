@@ -29,6 +29,7 @@ MOST = 1000
 """Events behind one alert, or alerts behind one message, that are read."""
 ACTIONS = [api.value for api in ExportApi]
 BLOCK = "kibana.alert.building_block_type"
+LAST_DETECTED = "kibana.alert.last_detected"
 Hit = Mapping[str, Any]
 
 
@@ -122,7 +123,7 @@ def truth_of(event: ExportEvent) -> Truth:
 
 
 def poll(es: Elasticsearch, space: str, since: datetime) -> Iterator[dict[str, Any]]:
-    """Open alerts of our rules in a space, made at or after `since`, the oldest first; building blocks are no alerts.
+    """Open alerts of our rules in a space, made or counted up at or after `since`, the oldest first; no building blocks.
 
     Raises Unanswered, also at the end if a part was not searched.
     """
@@ -132,8 +133,10 @@ def poll(es: Elasticsearch, space: str, since: datetime) -> Iterator[dict[str, A
             "filter": [
                 {"terms": {"kibana.alert.rule.rule_id": list(own.rule_ids)}},
                 {"term": {"kibana.alert.workflow_status": "open"}},
-                {"range": {"@timestamp": {"gte": since.isoformat()}}},
             ],
+            # A suppressed alert keeps its time while its rule counts further events into it.
+            "should": [{"range": {name: {"gte": since.isoformat()}}} for name in ("@timestamp", LAST_DETECTED)],
+            "minimum_should_match": 1,
             "must_not": [{"exists": {"field": BLOCK}}],
         }
     }

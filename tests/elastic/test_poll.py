@@ -9,7 +9,7 @@ import pytest
 
 from decisions.case import fold
 from flows.poll_alerts import OVERLAP, compare_ways, poll_alerts
-from records import deliveries, inbox, intake, ledger
+from records import deliveries, hints, inbox, intake, ledger
 from records.database import transaction
 from records.tables import delivery
 from settings.elastic import elasticsearch
@@ -151,3 +151,16 @@ async def test_what_an_index_connector_wrote_is_taken_in_once(space, monkeypatch
     assert exports() == ["event-1"]
     assert (await poll_alerts()).new == 0
     assert elasticsearch().connector_index == index
+
+
+async def test_a_suppressed_alert_comes_again_when_more_events_are_counted_into_it(space):
+    window = {"kibana.alert.suppression.start": NOW.isoformat(), "kibana.alert.suppression.end": NOW.isoformat()}
+    counted = {"kibana.alert.suppression.docs_count": 1, "kibana.alert.suppression.terms": [], **window}
+    old = NOW - timedelta(hours=3)
+    space.alert(1, at=old, **counted, **{"kibana.alert.last_detected": NOW.isoformat()})
+    assert (await poll_alerts()).new == 1
+    assert (await poll_alerts()).new == 0
+    more = counted | {"kibana.alert.suppression.docs_count": 2}
+    space.alert(1, at=old, **more, **{"kibana.alert.last_detected": datetime.now(UTC).isoformat()})
+    assert (await poll_alerts()).new == 1
+    assert [asked.hint.alert_id for asked in hints.waiting()] == [f"{space.name}-alert-1"] * 2
