@@ -51,8 +51,13 @@ def connected(settings: ElasticsearchSettings | None = None) -> Iterator[Elastic
         es.close()
 
 
-def search_once(es: Elasticsearch, indices: Sequence[str], body: Mapping[str, Any]) -> dict[str, Any]:
-    """One search (aggregations, at most 10,000 documents). Raises Unanswered unless the whole of it was searched."""
+def search_once(
+    es: Elasticsearch, indices: Sequence[str], body: Mapping[str, Any], gaps: list[str] | None = None
+) -> dict[str, Any]:
+    """One search (aggregations, at most 10,000 documents). Raises Unanswered unless the whole of it was searched.
+
+    `gaps`: takes the sentences for clusters that were skipped where others answered; without it that is Unanswered too.
+    """
     asked = _asked(indices)
     with answered(es, asked):
         found = body_of(
@@ -66,10 +71,13 @@ def search_once(es: Elasticsearch, indices: Sequence[str], body: Mapping[str, An
             es,
             asked,
         )
+    skipped = skipped_clusters(found)
+    if skipped and (gaps is None or _no_shard(found)):
+        raise Unanswered(" ".join(skipped))
     _matched(es, found, asked)
     _whole(es, found, asked)
-    if gaps := skipped_clusters(found):
-        raise Unanswered(" ".join(gaps))
+    if gaps is not None:
+        gaps += skipped
     return found
 
 
@@ -158,10 +166,13 @@ class Pages:
                 index=",".join(self.indices), keep_alive=KEEP_ALIVE, ignore_unavailable=True
             )
         opened = body_of(response, self.es, asked)
+        skipped = skipped_clusters(opened)
+        self._note(skipped)
+        if self.index_required and skipped and _no_shard(opened):
+            raise Unanswered(" ".join(skipped))
         if self.index_required:
             _matched(self.es, opened, asked)
-        self._note(skipped_clusters(opened))
-        return None if _no_index(opened) else opened["id"]
+        return None if _no_shard(opened) else opened["id"]
 
     def _page(self, body: Mapping[str, Any]) -> dict[str, Any]:
         asked = _asked(self.indices)
@@ -233,13 +244,13 @@ def _from(query: Mapping[str, Any], sort_by: str, last: Any, newest_first: bool)
     return {"bool": {"filter": [query, {"range": {sort_by: bound}}]}}
 
 
-def _no_index(found: Mapping[str, Any]) -> bool:
+def _no_shard(found: Mapping[str, Any]) -> bool:
     """Whether no index matched, on any cluster; a server that does not say counts as matched."""
-    return (found.get("_shards") or {}).get("total") == 0 and not found.get("_clusters")
+    return (found.get("_shards") or {}).get("total") == 0
 
 
 def _matched(es: Elasticsearch, found: Mapping[str, Any], asked: str) -> None:
-    if (found.get("_shards") or {}).get("total") == 0:
+    if _no_shard(found):
         raise Unanswered(
             f"{where(es)} did not answer {asked}: no index of that name is there, or our key may not see one. "
             "Check VMEXPORT_ELASTICSEARCH_CLOUDTRAIL_INDICES, _ACCESS_LOG_INDICES and _SPACES, and the key's rights."

@@ -83,7 +83,7 @@ class ElasticsearchLogs(Searching):
 
     def _events(self, es: Elasticsearch, query: Query, scope: Scope, found: Newest, gaps: list[str]) -> None:
         """What answers, added to `found`. Raises Unanswered."""
-        sessions = self._sessions(es, query, scope) if names_of(query) else []
+        sessions = self._sessions(es, query, scope, gaps) if names_of(query) else []
         pages = self._pages(es, of_query(query, scope, sessions))
         # Where a text was left out, its document may answer, whatever it says of parameters.
         certain = query.model_copy(update={"mentions": (), "place": None})
@@ -124,22 +124,24 @@ class ElasticsearchLogs(Searching):
         if unread:
             gaps.append(f"{unread} document(s) that the ingest pipeline could not parse cannot be read here either.")
 
-    def _sessions(self, es: Elasticsearch, query: Query, scope: Scope) -> list[str]:
+    def _sessions(self, es: Elasticsearch, query: Query, scope: Scope, gaps: list[str]) -> list[str]:
         """ARNs of callers whose last part is one of the query's names. Raises Unanswered."""
         names, filters = set(names_of(query)), [*within(scope), period(scope.since, scope.until)]
         filters += [terms(ACTION, query.event_names)] if query.event_names else []
-        return [arn for arn in _callers(es, self._indices, filters) if arn.rpartition("/")[2] in names]
+        return [arn for arn in _callers(es, self._indices, filters, gaps) if arn.rpartition("/")[2] in names]
 
     def _pages(self, es: Elasticsearch, dsl: dict[str, Any]) -> Pages:
         return Pages(es, self._indices, dsl, source=(*SOURCE, "message"), page_size=self._settings.page_size)
 
 
-def _callers(es: Elasticsearch, indices: tuple[str, ...], filters: list[dict[str, Any]]) -> Iterator[str]:
+def _callers(
+    es: Elasticsearch, indices: tuple[str, ...], filters: list[dict[str, Any]], gaps: list[str]
+) -> Iterator[str]:
     """Every caller's ARN, once each; a composite aggregation leaves none out. Raises Unanswered."""
     composite: dict[str, Any] = {"size": NAMES_AT_ONCE, "sources": [{"arn": {"terms": {"field": ARN}}}]}
     body = {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": filters}}}
     while True:
-        page = search_once(es, indices, body | {"aggs": {"callers": {"composite": composite}}})
+        page = search_once(es, indices, body | {"aggs": {"callers": {"composite": composite}}}, gaps)
         callers = page["aggregations"]["callers"]
         yield from (str(bucket["key"]["arn"]) for bucket in callers["buckets"])
         if "after_key" not in callers:

@@ -42,22 +42,22 @@ def reach(es: Elasticsearch, indices: Sequence[str], scope: Scope, now: datetime
     seen: Days = defaultdict(set)
     for pattern in indices:
         try:
-            _days(es, pattern, scope, now, seen)
+            _days(es, pattern, scope, now, seen, gaps)
         except Unanswered as error:
             gaps.append(str(error))
     delay = DELAY
     try:
         if scope.until > now - RECENT:
-            delay, late = _delay(es, indices, scope, now)
+            delay, late = _delay(es, indices, scope, now, gaps)
             gaps += late
-        gaps += _without_documents(seen, scope, now, _edge(es, indices, "min", "@timestamp"))
-        gaps += _standstill(es, indices, scope, now)
+        gaps += _without_documents(seen, scope, now, _edge(es, indices, "min", "@timestamp", gaps))
+        gaps += _standstill(es, indices, scope, now, gaps)
     except Unanswered as error:
         gaps.append(str(error))
     return Reach(list(dict.fromkeys(gaps)), delay)
 
 
-def _days(es: Elasticsearch, pattern: str, scope: Scope, now: datetime, seen: Days) -> None:
+def _days(es: Elasticsearch, pattern: str, scope: Scope, now: datetime, seen: Days, gaps: list[str]) -> None:
     """Which days have a document, for each account and Region, added to `seen`."""
     days = _asked_days(scope, now)
     first = datetime.combine(days[0], datetime.min.time(), UTC)
@@ -66,7 +66,7 @@ def _days(es: Elasticsearch, pattern: str, scope: Scope, now: datetime, seen: Da
     per_region = {"terms": {"field": REGION, "size": len(scope.regions)}, "aggs": {"days": per_day}}
     per_account = {"terms": {"field": RECIPIENT, "size": len(scope.accounts)}, "aggs": {"regions": per_region}}
     filters = [period(first, last), terms(RECIPIENT, scope.accounts), terms(REGION, scope.regions)]
-    found = search_once(es, [pattern], _body(filters, {"accounts": per_account}))
+    found = search_once(es, [pattern], _body(filters, {"accounts": per_account}), gaps)
     for account in found["aggregations"]["accounts"]["buckets"]:
         for region in account["regions"]["buckets"]:
             named = (str(account["key"]), str(region["key"]))
@@ -86,7 +86,9 @@ def _without_documents(seen: Days, scope: Scope, now: datetime, oldest: datetime
             yield f"No CloudTrail documents of account {account} in {region} for {which}{past}."
 
 
-def _delay(es: Elasticsearch, indices: Sequence[str], scope: Scope, now: datetime) -> tuple[timedelta, list[str]]:
+def _delay(
+    es: Elasticsearch, indices: Sequence[str], scope: Scope, now: datetime, skipped: list[str]
+) -> tuple[timedelta, list[str]]:
     """The longest delay of the accounts' newest documents, and a sentence for each account that is late."""
     newest = {
         "top_hits": {
@@ -97,7 +99,7 @@ def _delay(es: Elasticsearch, indices: Sequence[str], scope: Scope, now: datetim
     }
     accounts = {"terms": {"field": RECIPIENT, "size": len(scope.accounts)}, "aggs": {"newest": newest}}
     filters = [period(now - RECENT, now), terms(RECIPIENT, scope.accounts)]
-    found = search_once(es, indices, _body(filters, {"accounts": accounts}))
+    found = search_once(es, indices, _body(filters, {"accounts": accounts}), skipped)
     longest, gaps = DELAY, []
     for account in found["aggregations"]["accounts"]["buckets"]:
         delays = [taken for hit in account["newest"]["hits"]["hits"] if (taken := _took(hit["_source"])) is not None]
@@ -111,8 +113,11 @@ def _delay(es: Elasticsearch, indices: Sequence[str], scope: Scope, now: datetim
     return longest, gaps
 
 
-def _standstill(es: Elasticsearch, indices: Sequence[str], scope: Scope, now: datetime) -> list[str]:
-    last = _edge(es, indices, "max", "event.ingested") or _edge(es, indices, "max", "@timestamp")
+def _standstill(
+    es: Elasticsearch, indices: Sequence[str], scope: Scope, now: datetime, skipped: list[str]
+) -> list[str]:
+    edges = (_edge(es, indices, "max", field, skipped) for field in ("event.ingested", "@timestamp"))
+    last = next((edge for edge in edges if edge is not None), None)
     if last is None or last >= min(scope.until, now) - STANDSTILL:
         return []
     return [
@@ -121,9 +126,9 @@ def _standstill(es: Elasticsearch, indices: Sequence[str], scope: Scope, now: da
     ]
 
 
-def _edge(es: Elasticsearch, indices: Sequence[str], which: str, field: str) -> datetime | None:
+def _edge(es: Elasticsearch, indices: Sequence[str], which: str, field: str, skipped: list[str]) -> datetime | None:
     """The first or last moment that a field has in any document."""
-    found = search_once(es, indices, _body([], {"edge": {which: {"field": field}}}))
+    found = search_once(es, indices, _body([], {"edge": {which: {"field": field}}}), skipped)
     value = found["aggregations"]["edge"]["value"]
     return datetime.fromtimestamp(value / 1000, UTC) if value is not None else None
 
