@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 from dataclasses import dataclass
@@ -191,10 +192,14 @@ def _healthy(url: str) -> bool:
 
 def main() -> None:
     """Run one until Ctrl-C."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
     server = start()
-    print(server.url, flush=True)
     try:
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        print(server.url, flush=True)
+        while not stop.wait(1) and server.process.poll() is None:
+            pass
     finally:
         server.stop()
 
