@@ -85,7 +85,7 @@ def request_parameters(call: Call) -> dict[str, Any] | None:
     if call.operation == "PutBucketPolicy":
         found["bucketPolicy"] = _json(call.body)
     elif call.method == "PUT" and "Key" not in call.params and call.body.lstrip().startswith(b"<"):
-        found |= xmltodict.parse(call.body)
+        found |= xmltodict.parse(call.body, attr_prefix="")  # `xmlns` stands there under its own name
     return found
 
 

@@ -42,12 +42,11 @@ async def test_the_original_event_alone_tells_the_same_story(played, namespace):
 
 
 @pytest.mark.parametrize("played", ["production-export"], indirect=True)
-async def test_texts_alone_tell_the_same_story_but_for_a_text_that_can_be_read_in_two_ways(played, namespace):
+async def test_texts_alone_tell_the_same_story(played, namespace):
     _, whole = await played.work(played.elasticsearch)
     there = played.loaded(namespace, Integration(Retain.KEYWORD))
     _, kept = await there.work(there.elasticsearch)
     said, told = comparable(kept), comparable(whole)
-    for name in ("statements", "verdict", "verdict_reasons", "assessment", "reads", "objects", "exports"):
+    # Texts have no numbers: so records differ, and what follows from them does not.
+    for name in ("statements", "verdict", "verdict_reasons", "assessment", "missing", "reads", "objects", "exports"):
         assert said[name] == told[name], name
-    assert [gap for gap in said["missing"] if "has no certain reading" not in gap] == told["missing"]
-    assert len(said["missing"]) > len(told["missing"]), "whoever reads the case is told that a text was left out"
