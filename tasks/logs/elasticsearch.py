@@ -7,7 +7,6 @@ answer any more, or keeps in a form that has no certain reading is a gap; what w
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,15 +15,14 @@ from elasticsearch import Elasticsearch
 from decisions.activity import LogAnswer, LogRecord
 from decisions.ecs_record import SOURCE, Read, read_hit
 from settings.elastic import ElasticsearchSettings
-from tasks.elastic.client import Pages, Unanswered, connected, search_once
+from tasks.elastic.client import Pages, Unanswered, connected
 from tasks.logs.elasticsearch_coverage import reach
-from tasks.logs.elasticsearch_query import ACTION, ARN, FAILED, names_of, of_query, period, terms, within
+from tasks.logs.elasticsearch_names import resolve
+from tasks.logs.elasticsearch_query import FAILED, of_query, period
 from tasks.logs.interface import DELAY, Query, Scope, Searching, answer
 
 LATE = timedelta(days=3)
 """A document that could not be parsed bears the time of its ingest: so much later it is searched for as well."""
-NAMES_AT_ONCE = 1000
-"""Callers of one page when their ARNs are listed."""
 
 
 class Newest:
@@ -83,8 +81,8 @@ class ElasticsearchLogs(Searching):
 
     def _events(self, es: Elasticsearch, query: Query, scope: Scope, found: Newest, gaps: list[str]) -> None:
         """What answers, added to `found`. Raises Unanswered."""
-        sessions = self._sessions(es, query, scope, gaps) if names_of(query) else []
-        pages = self._pages(es, of_query(query, scope, sessions))
+        named = resolve(es, self._indices, query, scope, gaps)
+        pages = self._pages(es, of_query(query, scope, named.arns, tuple(named.identities)))
         # Where a text was left out, its document may answer, whatever it says of parameters.
         certain = query.model_copy(update={"mentions": (), "place": None})
         unread, uncertain = 0, 0
@@ -97,9 +95,10 @@ class ElasticsearchLogs(Searching):
                     continue
                 if not _placed(read.record, scope):
                     continue
-                uncertain += bool(read.left_out) and certain.matches(read.record)
-                if query.matches(read.record):
-                    found.add(read.record)
+                record = named.completed(read.record)
+                uncertain += bool(read.left_out) and certain.matches(record)
+                if query.matches(record):
+                    found.add(record)
         finally:
             gaps += pages.gaps
             gaps += (
@@ -124,29 +123,8 @@ class ElasticsearchLogs(Searching):
         if unread:
             gaps.append(f"{unread} document(s) that the ingest pipeline could not parse cannot be read here either.")
 
-    def _sessions(self, es: Elasticsearch, query: Query, scope: Scope, gaps: list[str]) -> list[str]:
-        """ARNs of callers whose last part is one of the query's names. Raises Unanswered."""
-        names, filters = set(names_of(query)), [*within(scope), period(scope.since, scope.until)]
-        filters += [terms(ACTION, query.event_names)] if query.event_names else []
-        return [arn for arn in _callers(es, self._indices, filters, gaps) if arn.rpartition("/")[2] in names]
-
     def _pages(self, es: Elasticsearch, dsl: dict[str, Any]) -> Pages:
         return Pages(es, self._indices, dsl, source=(*SOURCE, "message"), page_size=self._settings.page_size)
-
-
-def _callers(
-    es: Elasticsearch, indices: tuple[str, ...], filters: list[dict[str, Any]], gaps: list[str]
-) -> Iterator[str]:
-    """Every caller's ARN, once each; a composite aggregation leaves none out. Raises Unanswered."""
-    composite: dict[str, Any] = {"size": NAMES_AT_ONCE, "sources": [{"arn": {"terms": {"field": ARN}}}]}
-    body = {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": filters}}}
-    while True:
-        page = search_once(es, indices, body | {"aggs": {"callers": {"composite": composite}}}, gaps)
-        callers = page["aggregations"]["callers"]
-        yield from (str(bucket["key"]["arn"]) for bucket in callers["buckets"])
-        if "after_key" not in callers:
-            return
-        composite["after"] = callers["after_key"]
 
 
 def _raw(hit: dict[str, Any]) -> Read | None:

@@ -15,7 +15,7 @@ from tasks.logs.interface import ObjectPlace, Query, Scope
 Dsl = dict[str, Any]
 
 _IDENTITY = "aws.cloudtrail.user_identity"
-ARN = f"{_IDENTITY}.arn"
+ARN, _KEY = f"{_IDENTITY}.arn", f"{_IDENTITY}.access_key_id"
 RECIPIENT = "aws.cloudtrail.recipient_account_id"
 REGION = "cloud.region"
 ACTION = "event.action"
@@ -25,16 +25,20 @@ REQUEST, RESPONSE, ADDITIONAL = (
 RESOURCES = "aws.cloudtrail.resources.arn"
 FAILED: Dsl = {"term": {"event.kind": "pipeline_error"}}
 """Documents that the ingest pipeline could not parse: what it read of them is no guide, and `@timestamp` is the ingest's."""
+COPIES = ("CopyObject", "UploadPartCopy", "CreateRestoreImageTask")
+"""Their resources need not name what is read."""
+NAMED_IN_ADDITIONAL = ("UserAuthentication", "CredentialChallenge", "CredentialVerification", "Federate")
+"""Sign-ins to Identity Center, whose person stands in additionalEventData."""
 SHORT = 256
 """Values longer than this may not have been indexed."""
 
 
-def of_query(query: Query, scope: Scope, sessions: Sequence[str] = ()) -> Dsl:
-    """Events that may answer. `sessions`: ARNs whose last part is one of the query's names (`names_of`)."""
+def of_query(query: Query, scope: Scope, sessions: Sequence[str] = (), keys: Sequence[str] = ()) -> Dsl:
+    """Events that may answer. `sessions`, `keys`: ARNs and access keys that stand for the query's names (`names_of`)."""
     filters = [*within(scope), period(scope.since, scope.until)]
-    filters += [terms(f"{_IDENTITY}.access_key_id", query.access_key_ids)] if query.access_key_ids else []
+    filters += [terms(_KEY, query.access_key_ids)] if query.access_key_ids else []
     filters += [terms(ACTION, query.event_names)] if query.event_names else []
-    filters += [_by(query.principals, sessions)] if query.principals else []
+    filters += [_by(query.principals, sessions, keys)] if query.principals else []
     filters += [_mentioning(query.mentions)] if query.mentions else []
     filters += [_about(query.place)] if query.place else []
     return {"bool": {"filter": filters, "must_not": [FAILED]}}
@@ -73,12 +77,14 @@ def names_of(query: Query) -> tuple[str, ...]:
     return tuple(p for p in query.principals if not p.startswith("arn:"))
 
 
-def _by(principals: Sequence[str], sessions: Sequence[str]) -> Dsl:
+def _by(principals: Sequence[str], sessions: Sequence[str], keys: Sequence[str]) -> Dsl:
     return any_of(
         terms(ARN, [*principals, *sessions]),
         terms(f"{_IDENTITY}.session_context.session_issuer.arn", principals),
+        terms(_KEY, keys),
         terms("user.name", principals),
         terms(f"{ADDITIONAL}.UserName", principals),
+        {"bool": {"filter": [terms(ACTION, NAMED_IN_ADDITIONAL), absent(ADDITIONAL)]}},
     )
 
 
@@ -96,4 +102,5 @@ def _about(place: ObjectPlace) -> Dsl:
     # A key that was too long to be indexed still stands beside its bucket. Where no object of parameters was kept, the
     # resources tell; where they do not either, only the document itself does.
     unknown = {"bool": {"must_not": [{"exists": {"field": REQUEST}}, {"exists": {"field": RESOURCES}}]}}
-    return any_of({"term": {REQUEST: place.bucket}}, *copied, {"term": {RESOURCES: bucket}}, key, unknown)
+    copies = {"bool": {"filter": [terms(ACTION, COPIES), absent(REQUEST)]}}
+    return any_of({"term": {REQUEST: place.bucket}}, *copied, {"term": {RESOURCES: bucket}}, key, unknown, copies)
