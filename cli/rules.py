@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from tasks.hunting.backtest import Backtested
     from tasks.hunting.rules_check import Checked
 
 app = typer.Typer(no_args_is_help=True, help="Sigma rules: check them on every engine, backtest them on logs.")
@@ -58,3 +59,76 @@ def _page(told: Checked, refused: list[tuple[str, str]], absent: list[str]) -> s
     lines += [f"refused: {name}: {why}" for name, why in refused]
     lines += [f"WRONG: {one}" for one in told.problems]
     return "\n".join([*lines, "not as it should be." if told.problems or refused else "all engines agree."])
+
+
+@app.command("backtest")
+def backtest(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="CloudTrail files: a folder, or one file")],
+    rules: Annotated[Path | None, typer.Option("--rules", help="Folder of rules, or one file; default: hunts/")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The outcome as one JSON document")] = False,
+) -> None:
+    """What each rule would have brought and cost on past events: hits, rate, noisiest values, records parsed for it.
+
+    Exit 1 when a rule is too noisy to be scheduled (VMEXPORT_HUNT_RULE_RATE_MAX), 2 when there is nothing to read.
+
+    Example: vmexport rules backtest logs/AWSLogs --rules my-rules
+    """
+    from cli.console import UsageProblem, say, say_json
+    from decisions.sigma_backtest import schedulable
+    from settings.hunting import hunting
+    from settings.logs import logs
+    from tasks.hunting.backtest import backtest as run
+    from tasks.hunting.fixtures import PACK, FixturesUnusable, load
+
+    try:
+        loaded = load(rules or PACK)
+    except (FixturesUnusable, OSError) as error:
+        raise UsageProblem(f"{error}. Name a folder of Sigma rules.") from error
+    told = run(loaded.rules, path, hunting().backtest_events_max, logs().log_file_max_bytes)
+    if not told.events:
+        raise UsageProblem(f"there is no CloudTrail event in {path}. Name a folder of CloudTrail files (*.json.gz).")
+    _, why = schedulable(told.tallies, told.events, hunting().rule_rate_max)
+    why = {rule_id: reason for rule_id, reason in why.items() if rule_id not in loaded.hidden}
+    if as_json:
+        say_json(_backtested(told, why) | {"refused": [list(one) for one in loaded.refused]})
+    else:
+        say(_lines(told, why))
+    if why:
+        raise typer.Exit(1)
+
+
+def _backtested(told: Backtested, why: dict[str, str]) -> dict[str, Any]:
+    return {
+        "events": told.events,
+        "files": told.files,
+        "cut": told.cut,
+        "unread": told.unread,
+        "rules": [
+            {
+                "id": tally.rule.id,
+                "title": tally.rule.title,
+                "hits": tally.hits,
+                "rate": tally.rate(told.events),
+                "parsed": tally.parsed,
+                "seconds": round(tally.seconds, 6),
+                "costly": tally.rule.costly,
+                "noisiest": [list(one) for one in tally.top()],
+                "not_for_schedule": why.get(tally.rule.id),
+            }
+            for tally in told.tallies
+        ],
+    }
+
+
+def _lines(told: Backtested, why: dict[str, str]) -> str:
+    limit = ", and there are more (VMEXPORT_HUNT_BACKTEST_EVENTS_MAX)" if told.cut else ""
+    lines = [f"{told.events} events of {told.files} files{limit}."]
+    lines += [f"not read: {one}" for one in told.unread]
+    for tally in sorted(told.tallies, key=lambda one: -one.hits):
+        share = f"{tally.rate(told.events):.3%} of all, {tally.parsed} records parsed for it"
+        costly = ", costly: nothing of it can be searched for in raw bytes" if tally.rule.costly else ""
+        lines.append(f"{tally.hits:>8}  {tally.rule.title}  ({share}{costly})")
+        if reason := why.get(tally.rule.id):
+            lines += [f"          NOT FOR A SCHEDULE: {reason}"]
+            lines += [f"          {name} = {value}: {count}" for name, value, count in tally.top()]
+    return "\n".join(lines)

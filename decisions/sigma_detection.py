@@ -14,7 +14,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
-from decisions.sigma_pattern import Pattern, exactly, pattern
+from decisions.sigma_pattern import Pattern, pattern
 from decisions.sigma_regex import RegexRefused, Tree, parse
 from decisions.sigma_values import Path
 
@@ -219,8 +219,3 @@ def _all(items: list[Node]) -> Node:
 
 def _any(items: list[Node]) -> Node:
     return items[0] if len(items) == 1 else AnyOf(tuple(items))
-
-
-def literal_leaf(path: Path, value: str) -> Leaf:
-    """The field is exactly this text: for rules that our own code makes."""
-    return Leaf(path, Text(exactly(value)))

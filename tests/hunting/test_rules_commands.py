@@ -1,0 +1,102 @@
+"""`vmexport rules check` and `backtest`: what a detection engineer sees, and the exit code."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.console import UsageProblem
+from cli.rules import app
+from decisions.sigma import load_rules
+from decisions.sigma_backtest import Tally, refused_for_scheduling
+
+RULE = """title: Exports
+id: exports
+name: exports
+logsource: {product: aws, service: cloudtrail}
+detection:
+  call: {eventName: ExportImage}
+  failed: {errorCode|exists: true}
+  condition: call and not failed
+"""
+MATCH = {"about": "accepted", "match": ["exports"], "record": {"eventName": "ExportImage"}}
+NO_MATCH = {"about": "denied", "match": [], "record": {"eventName": "ExportImage", "errorCode": "AccessDenied"}}
+
+
+def written(folder: Path, *fixtures: object, rule: str = RULE) -> Path:
+    (folder / "exports.yml").write_text(rule)
+    (folder / "exports.fixtures.jsonl").write_text("".join(json.dumps(one) + "\n" for one in fixtures))
+    return folder
+
+
+def run(*arguments: str | Path):
+    return CliRunner().invoke(app, [str(one) for one in arguments])
+
+
+def test_a_right_pack_is_good(tmp_path: Path):
+    told = run("check", written(tmp_path, MATCH, NO_MATCH))
+    assert told.exit_code == 0, told.output
+    assert "all engines agree" in told.output
+    assert "trino" in told.output  # what was not asked is said
+
+
+def test_a_wrong_fixture_is_named_by_its_line_and_engine(tmp_path: Path):
+    told = run("check", written(tmp_path, MATCH, NO_MATCH | {"match": ["exports"]}))
+    assert told.exit_code == 1
+    assert "exports.fixtures.jsonl:2: duckdb: exports does not match and must: denied" in told.output
+    assert "exports.fixtures.jsonl:2: reference" in told.output
+
+
+def test_a_fixture_of_a_rule_that_is_not_there_is_wrong(tmp_path: Path):
+    told = run("check", written(tmp_path, MATCH | {"match": ["exports", "export"]}))
+    assert told.exit_code == 1
+    assert "there is no rule 'export'" in told.output
+
+
+def test_a_rule_that_cannot_be_used_is_a_failure(tmp_path: Path):
+    told = run("check", "--json", written(tmp_path, rule=RULE.replace("errorCode|exists", "errorCode|windash")))
+    assert told.exit_code == 1
+    assert "windash" in json.loads(told.output)["refused"][0][1]
+
+
+def test_a_folder_without_rules_is_wrong_usage(tmp_path: Path):
+    assert isinstance(run("check", tmp_path).exception, UsageProblem)
+
+
+def test_a_backtest_tells_rate_and_noisiest_values_and_refuses_a_noisy_rule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from settings.hunting import hunting
+
+    records = [
+        {"eventName": "ExportImage" if n % 4 == 0 else "GetObject", "sourceIPAddress": "192.0.2.7"} for n in range(40)
+    ]
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "a.json.gz").write_bytes(gzip.compress(json.dumps({"Records": records}).encode()))
+    (logs / "b.json.gz").write_bytes(gzip.compress(b'{"Records": [')[:-8])
+    told = run("backtest", logs, "--rules", written(tmp_path, MATCH), "--json")
+    assert told.exit_code == 1
+    page = json.loads(told.output)
+    assert (page["events"], page["files"]) == (40, 1)
+    assert "b.json.gz" in page["unread"][0]
+    (line,) = page["rules"]
+    assert (line["hits"], line["rate"], line["parsed"], line["costly"]) == (10, 0.25, 10, False)
+    assert ["sourceIPAddress", "192.0.2.7", 10] in line["noisiest"]
+    assert "25.00%" in line["not_for_schedule"]
+    monkeypatch.setenv("VMEXPORT_HUNT_RULE_RATE_MAX", "0.5")
+    hunting.cache_clear()
+    try:
+        assert run("backtest", logs, "--rules", tmp_path).exit_code == 0
+    finally:
+        hunting.cache_clear()
+
+
+def test_a_rule_whose_rate_is_unknown_is_not_scheduled():
+    (rule,) = load_rules({"r": RULE}).rules
+    assert "unknown" in (refused_for_scheduling(Tally(rule), 0, 1.0) or "")
+    assert refused_for_scheduling(Tally(rule), 10, 0.001) is None
