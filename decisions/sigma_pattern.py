@@ -71,11 +71,6 @@ def pattern(text: str) -> Pattern:
     return _joined(parts)
 
 
-def exactly(text: str) -> Pattern:
-    """A pattern that fits this text alone, wildcards in it taken literally."""
-    return _joined([text] if text else [])
-
-
 def fits(expected: Pattern, text: str, cased: bool = False) -> bool:
     """Whether the whole text fits the pattern."""
     return _regex(expected, cased).fullmatch(text if cased else fold(text)) is not None
