@@ -68,6 +68,27 @@ async def test_an_alert_that_is_seen_late_is_still_taken_in(space):
     assert exports() == ["event-1", "event-2"]
 
 
+async def test_how_far_was_looked_is_told_by_the_alerts_and_not_by_a_clock_of_ours_that_is_fast(space):
+    at = NOW - timedelta(hours=3)  # as Kibana's clock tells now, where ours is three hours ahead
+    space.alert(1, at=at)
+    await poll_alerts()
+    (watermark,) = deliveries.watermarks()
+    assert watermark.at == at
+    space.alert(2, at=at + timedelta(minutes=1))
+    await poll_alerts()
+    assert exports() == ["event-1", "event-2"]
+
+
+async def test_an_alert_from_the_future_does_not_carry_the_watermark_away(space):
+    space.alert(1, at=NOW + timedelta(days=3))
+    await poll_alerts()
+    (watermark,) = deliveries.watermarks()
+    assert watermark.at <= datetime.now(UTC)
+    space.alert(2)
+    await poll_alerts()
+    assert exports() == ["event-1", "event-2"]
+
+
 async def test_what_is_closed_of_another_rule_or_a_building_block_is_not_polled(space):
     space.alert(1, **{"kibana.alert.workflow_status": "closed"})
     space.alert(2, **{"kibana.alert.rule.rule_id": "another"})
@@ -106,7 +127,7 @@ async def test_what_the_webhook_missed_is_an_alarm_once_a_webhook_exists(space):
 async def test_what_the_poller_missed_is_an_alarm_and_what_it_need_not_see_is_none(space):
     gone, acknowledged = space.alert(1), space.alert(2, **{"kibana.alert.workflow_status": "acknowledged"})
     foreign = space.alert(3, **{"kibana.alert.rule.rule_id": "another"})
-    for name in (gone, acknowledged, foreign):
+    for name in (gone, acknowledged, foreign, space.block(4)):
         webhook(space, name)
     space.es.delete(index=space.alerts, id=gone, refresh=True)
     later(60)
