@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 
-def scalars(document: Mapping[str, Any], path: str, at_most: int = 8) -> list[Any]:
-    """The different scalars at a dotted path, not all of very many; none: absent, several: they contradict each other."""
+def scalars(document: Mapping[str, Any], path: str) -> list[Any]:
+    """The different scalars at a dotted path, eight at most; none: it is absent, several: they contradict each other."""
     distinct: list[Any] = []
     for value in _at(document, path.split(".")):
         if value is not None and not isinstance(value, dict) and value not in distinct:
             distinct.append(value)
-        if len(distinct) == at_most:
+        if len(distinct) == 8:
             break
     return distinct
 
@@ -32,6 +32,23 @@ def first(document: Mapping[str, Any], paths: Iterable[str]) -> list[Any]:
 def has(document: Mapping[str, Any], path: str) -> bool:
     """Whether anything stands at or below a dotted path."""
     return bool(_at(document, path.split(".")))
+
+
+def leaves(document: Mapping[str, Any], but: str) -> dict[str, list[Any]]:
+    """Every dotted path with all its different scalars; nothing at or below the path `but`."""
+    found: dict[str, list[Any]] = {}
+    rest: list[tuple[str, Any]] = [("", document)]
+    while rest:
+        path, value = rest.pop()
+        if isinstance(value, dict):
+            below = f"{path}." if path else ""
+            inner = [(below + name, item) for name, item in cast("dict[str, Any]", value).items()]
+            rest += [one for one in reversed(inner) if not one[0].startswith(but)]
+        elif isinstance(value, list):
+            rest += [(path, item) for item in reversed(cast("list[Any]", value))]
+        elif value is not None and value not in (known := found.setdefault(path, [])):
+            known.append(value)
+    return found
 
 
 def plain(document: Mapping[str, Any], path: str) -> Any:

@@ -7,7 +7,7 @@ integration leaves out (sourceIdentity, empty values) is absent then (notes/aws.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import orjson
@@ -58,6 +58,8 @@ _ISSUER = "aws.cloudtrail.user_identity.session_context.session_issuer"
 _WITHOUT_ACCOUNT = ("AWSService", "SAMLUser", "WebIdentityUser")
 
 
+_FLATTENED = "aws.cloudtrail.flattened"
+_Told = Mapping[str, Sequence[Any]]
 _COUNTS = ("bytesTransferredIn", "bytesTransferredOut")
 
 
@@ -103,43 +105,40 @@ def _object(text: str) -> dict[str, Any]:
 
 def _from_fields(document: Mapping[str, Any], origin: str) -> Read:
     """The record put together in CloudTrail's shape, so that one reader cleans and checks all records."""
-    raw = {name: _one(document, path) for name, path in _PLAIN.items()}
-    raw["sourceIPAddress"] = _one(document, "source.address") or _one(document, "source.ip")
-    raw["userIdentity"] = _identity(document)
-    raw["managementEvent"] = str(_one(document, "aws.cloudtrail.management_event")).lower() != "false"
-    raw["resources"] = [{"ARN": arn} for arn in _arns(document)]
+    told = ecs.leaves(document, but=_FLATTENED)
+    raw = {name: _only(told, path) for name, path in _PLAIN.items()}
+    raw["sourceIPAddress"] = _only(told, "source.address") or _only(told, "source.ip")
+    raw["userIdentity"] = _identity(told)
+    raw["managementEvent"] = str(_only(told, "aws.cloudtrail.management_event")).lower() != "false"
+    raw["resources"] = [{"ARN": arn} for arn in told.get("aws.cloudtrail.resources.arn", [])]
     left_out: list[str] = []
     for name, field in _PARTS.items():
         try:
-            raw[name] = _part(document, field)
+            raw[name] = _part(document, told, field)
         except Ambiguous:
             left_out.append(name)
     return Read(parse_record(raw, origin), tuple(left_out))
 
 
-def _identity(document: Mapping[str, Any]) -> dict[str, Any]:
-    found = {name: _one(document, path) for name, path in _IDENTITY.items()}
-    issuer = _one(document, f"{_ISSUER}.arn")
-    if issuer is not None or ecs.has(document, f"{_ISSUER}.principal_id"):
+def _identity(told: _Told) -> dict[str, Any]:
+    found = {name: _only(told, path) for name, path in _IDENTITY.items()}
+    issuer = _only(told, f"{_ISSUER}.arn")
+    if issuer is not None or f"{_ISSUER}.principal_id" in told:
         found["userName"] = None  # it is the issuer's name: the pipeline writes it over the caller's
     if found["type"] in _WITHOUT_ACCOUNT:
         found["accountId"] = None  # newer pipelines put the recipient's there
     return found | {"sessionContext": {"sessionIssuer": {"arn": issuer}}}
 
 
-def _arns(document: Mapping[str, Any]) -> list[Any]:
-    return ecs.scalars(document, "aws.cloudtrail.resources.arn", at_most=1000)
-
-
-def _part(document: Mapping[str, Any], field: str) -> dict[str, Any]:
+def _part(document: Mapping[str, Any], told: _Told, field: str) -> dict[str, Any]:
     """Request, response or additional data. Raises Ambiguous where only a text is there that has no certain reading."""
-    path = f"aws.cloudtrail.flattened.{field}"
+    path = f"{_FLATTENED}.{field}"
     kept = ecs.plain(document, path) or document.get(path)
     if isinstance(kept, dict):
         return cast("dict[str, Any]", kept)  # as it is: a name of it may hold dots
-    if taken_apart := ecs.tree(document, path):
+    if (_dotted(document) or _dotted(ecs.plain(document, _FLATTENED))) and (taken_apart := ecs.tree(document, path)):
         return taken_apart
-    text = _one(document, f"aws.cloudtrail.{field}")
+    text = _only(told, f"aws.cloudtrail.{field}")
     return _counted(dict(parse(text))) if isinstance(text, str) and text else {}
 
 
@@ -149,15 +148,21 @@ def _counted(found: dict[str, Any]) -> dict[str, Any]:
     return found | counts
 
 
-def _one(document: Mapping[str, Any], path: str) -> Any:
+def _only(told: _Told, path: str) -> Any:
     """The scalar at a path; None where there is none, or several that contradict each other."""
+    found = told.get(path, ())
+    return found[0] if len(found) == 1 else None
+
+
+def _one(document: Mapping[str, Any], path: str) -> Any:
+    """The same, for a document of which nothing else is read."""
     nested = ecs.plain(document, path)
-    if isinstance(nested, str | bool | int) and not _dotted(document):
+    if isinstance(nested, str) and not _dotted(document):
         return nested
     found = ecs.scalars(document, path)
     return found[0] if len(found) == 1 else None
 
 
-def _dotted(document: Mapping[str, Any]) -> bool:
-    """Whether a field may stand a second time under a dotted name."""
-    return any("." in name for name in document)
+def _dotted(level: Any) -> bool:
+    """Whether a level is no object, or has a dotted name: what is looked for may stand elsewhere."""
+    return not isinstance(level, dict) or any("." in name for name in cast("dict[str, Any]", level))
