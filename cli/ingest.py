@@ -40,9 +40,17 @@ def ingest(
     except OrganizationUnusable as error:
         raise UsageProblem(f"{error}. The alert is kept as item {item.id} and taken in when that is done.") from error
     if as_json:
-        typer.echo(json.dumps({"cases": taken.cases, "inbox": taken.inbox_id, "problems": taken.problems}))
+        told = {"cases": taken.cases, "inbox": taken.inbox_id, "problems": taken.problems, "resolving": taken.resolving}
+        typer.echo(json.dumps(told))
     for problem in taken.problems:
         say(f"problem: {problem}", error=True)
+    for why in taken.resolving:
+        say(f"to be asked about again: {why}", error=True)
+    if not taken.cases and taken.resolving:
+        say(
+            f"item {taken.inbox_id} waits for the receiver to ask Elasticsearch; `vmexport inbox` shows it.", error=True
+        )
+        return
     if not taken.cases:
         raise FindingExit(
             f"nothing in {file} could be decoded as an export; it is kept in the quarantine as item {taken.inbox_id}."

@@ -46,6 +46,16 @@ def test_an_alert_that_waits_to_be_asked_about_is_shown_with_why(vmexport, datab
     assert "building block" in found["for"]
 
 
+def test_an_alert_handed_in_by_hand_that_must_be_asked_about_is_no_failure(vmexport, database, tmp_path):
+    (tmp_path / "alert.json").write_text(json.dumps(BLOCK))
+    said = vmexport("ingest", str(tmp_path / "alert.json"), "--json")
+    assert said.code == 0
+    assert "waits for the receiver" in said.err
+    told = json.loads(said.out)
+    assert told["cases"] == []
+    assert "building block" in told["resolving"][0]
+
+
 def test_an_alert_that_came_one_way_only_is_exit_1(vmexport, database):
     with transaction() as connection:
         deliveries.mark_within(connection, "poll", [("a-1", "rule-1")], datetime.now(UTC) - timedelta(hours=1))
