@@ -69,10 +69,7 @@ class _Found:
 
 
 def read_again(es: Elasticsearch, alert_id: str, space: str | None = None) -> dict[str, Any] | None:
-    """The alert of this id as a search hit, or None where it is not. `space`: asked alone if it is one of the settings'.
-
-    Raises Unanswered.
-    """
+    """The alert of this id, or None. `space`: asked alone if it is one of the settings'. Raises Unanswered."""
     own = elasticsearch()
     pages = Pages(es, _aliases(own, space), {"ids": {"values": [alert_id]}})
     hits = list(pages)
@@ -115,9 +112,8 @@ def truth_of(event: ExportEvent) -> Truth:
     if event.event_id in found.events:
         return Truth(found.events[event.event_id])
     if len(found.events) == 1 and not found.problems:
-        return Truth(
-            next(iter(found.events.values()))
-        )  # a body that gave another event id to the one export of its alert
+        # A body that gave another event id to the one export of its alert.
+        return Truth(next(iter(found.events.values())))
     why = "; ".join(found.problems) or "it stands for other exports"
     return Truth(None, f"the alert does not tell of this export: {why}", answered=found.complete)
 
@@ -186,9 +182,8 @@ def _read_alert(es: Elasticsearch, hit: Hit, found: _Found) -> None:
         return
     before = len(found.events)
     if _exports(source) and not what.group_id:
-        _read(
-            source, hit, _Found(found.events)
-        )  # a suppressed alert tells its first event; a problem of it is told by the others
+        # A suppressed alert tells its first event; a problem of that is told by the others.
+        _read(source, hit, _Found(found.events))
     documents = list(_documents(es, what, found))
     for document in documents:
         if _exports(document):
