@@ -85,7 +85,8 @@ def search_once(
 class Pages:
     """The hits of a search, page by page at one point in time; of the documents only one page is in memory.
 
-    `sort_by`: a field of dates, without which a document is not found. `source`: fields to fetch, all by default. `page_size`: as in the settings by default.
+    `sort_by`: a field of dates, without which a document is not found. `source`: fields to fetch, all by default; none is
+    fetched for an empty one. `doc_values`: keywords to fetch as a hit's `fields`. `page_size`: as in the settings by default.
     Iterating raises Unanswered; what was given until then stands. `gaps` is whole after the last hit.
     """
 
@@ -95,6 +96,7 @@ class Pages:
     sort_by: str = "@timestamp"
     newest_first: bool = False
     source: Sequence[str] | None = None
+    doc_values: Sequence[str] = ()
     page_size: int | None = None
     index_required: bool = True
     gaps: list[str] = field(default_factory=list)
@@ -143,7 +145,9 @@ class Pages:
             "track_total_hits": False,
         }
         if self.source is not None:
-            body["_source"] = list(self.source)
+            body["_source"] = list(self.source) or False
+        if self.doc_values:
+            body["docvalue_fields"] = list(self.doc_values)
         try:
             while True:
                 found = self._page(body | {"pit": {"id": pit, "keep_alive": KEEP_ALIVE}})

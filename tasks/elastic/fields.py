@@ -32,6 +32,7 @@ class Field:
 CLOUDTRAIL = (
     Field("@timestamp", DATES),
     Field("event.ingested", DATES, needed=False),
+    Field("event.id", EXACT, needed=False),
     Field("event.action", EXACT),
     Field("event.provider", EXACT),
     Field("event.kind", EXACT, needed=False),

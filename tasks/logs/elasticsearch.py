@@ -1,12 +1,11 @@
 """CloudTrail in Elasticsearch (`logs-aws.cloudtrail-*`): the same questions as to files, with the same answers.
 
-The answer is read page by page, and no more than its newest records are kept. What Elasticsearch did not answer, cannot
+The answer is read page by page, newest first, and of what exceeds the records that are kept only the number is asked. What Elasticsearch did not answer, cannot
 answer any more, or keeps in a form that has no certain reading is a gap; what was found until then is kept.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,42 +17,50 @@ from settings.elastic import ElasticsearchSettings
 from tasks.elastic.client import Pages, Unanswered, connected
 from tasks.logs.elasticsearch_coverage import reach
 from tasks.logs.elasticsearch_names import resolve
-from tasks.logs.elasticsearch_query import FAILED, of_query, period
+from tasks.logs.elasticsearch_query import FAILED, Dsl, exact, of_query, period
 from tasks.logs.interface import DELAY, Query, Scope, Searching, answer
 
 LATE = timedelta(days=3)
 """A document that could not be parsed bears the time of its ingest: so much later it is searched for as well."""
+COUNTED = 10_000
+"""Documents of one page of which nothing but the id is fetched."""
 
 
 class Newest:
-    """The newest records of a stream that is ordered by time, each once, and how many there were before them."""
+    """The newest records of a stream that comes newest first, each once, and how many older ones there are."""
 
     def __init__(self, at_most: int) -> None:
-        self._kept: deque[LogRecord] = deque(maxlen=at_most)
-        self._now: tuple[datetime | None, set[str]] = (None, set())
+        self._at_most = at_most
+        self._moment: datetime | None = None
+        self._ids: set[str] = set()
         self._given = 0
+        self.records: list[LogRecord] = []
+        """Newest first."""
 
     def add(self, record: LogRecord) -> None:
-        """Take a record; the copies of an event have the same time, so only the ids of one moment are remembered."""
-        moment, ids = self._now
-        if moment != record.time:
-            ids = set()
-        elif record.event_id in ids:
-            return
-        ids.add(record.event_id)
-        self._now = (record.time, ids)
+        """Keep a record, or count it where enough are kept."""
+        if self.count(record.time, record.event_id) and not self.full:
+            self.records.append(record)
+
+    def count(self, moment: datetime, event_id: str) -> bool:
+        """Count an event; False for a copy. Copies have the same time, so only the ids of one moment are remembered."""
+        if moment != self._moment:
+            self._moment, self._ids = moment, set()
+        elif event_id in self._ids:
+            return False
+        self._ids.add(event_id)
         self._given += 1
-        self._kept.append(record)
+        return True
 
     @property
-    def records(self) -> list[LogRecord]:
-        """What is kept, in the order in which it came."""
-        return list(self._kept)
+    def full(self) -> bool:
+        """Whether no record is kept any more."""
+        return len(self.records) == self._at_most
 
     @property
     def left_out(self) -> int:
         """How many older ones there were."""
-        return self._given - len(self._kept)
+        return self._given - len(self.records)
 
 
 class ElasticsearchLogs(Searching):
@@ -82,7 +89,8 @@ class ElasticsearchLogs(Searching):
     def _events(self, es: Elasticsearch, query: Query, scope: Scope, found: Newest, gaps: list[str]) -> None:
         """What answers, added to `found`. Raises Unanswered."""
         named = resolve(es, self._indices, query, scope, gaps)
-        pages = self._pages(es, of_query(query, scope, named.arns, tuple(named.identities)))
+        dsl = of_query(query, scope, named.arns, tuple(named.identities))
+        pages = self._pages(es, dsl)
         # Where a text was left out, its document may answer, whatever it says of parameters.
         certain = query.model_copy(update={"mentions": (), "place": None})
         unread, uncertain = 0, 0
@@ -99,6 +107,9 @@ class ElasticsearchLogs(Searching):
                 uncertain += bool(read.left_out) and certain.matches(record)
                 if query.matches(record):
                     found.add(record)
+                if found.full and exact(query):
+                    self._count(es, dsl, found, record.time, gaps)
+                    break
         finally:
             gaps += pages.gaps
             gaps += (
@@ -109,6 +120,17 @@ class ElasticsearchLogs(Searching):
                     f"Of {uncertain} document(s) a text of parameters has no certain reading and was left out: "
                     "keep event.original or the flattened fields in the AWS integration."
                 )
+
+    def _count(self, es: Elasticsearch, dsl: Dsl, found: Newest, until: datetime, gaps: list[str]) -> None:
+        """How many more there are: of these nothing but the id is fetched. Raises Unanswered."""
+        older = {"bool": {"filter": [dsl, {"range": {"@timestamp": {"lte": until.isoformat()}}}]}}
+        pages = Pages(
+            es, self._indices, older, newest_first=True, source=(), doc_values=("event.id",), page_size=COUNTED
+        )
+        for hit in pages:
+            named = hit.get("fields", {}).get("event.id") or [hit["_id"]]
+            found.count(datetime.fromtimestamp(hit["sort"][0] / 1000, UTC), str(named[0]))
+        gaps += pages.gaps
 
     def _not_parsed(self, es: Elasticsearch, query: Query, scope: Scope, found: Newest, gaps: list[str]) -> None:
         """Events that the pipeline could not parse, read from their raw text and added to `found`. Raises Unanswered."""
@@ -123,8 +145,9 @@ class ElasticsearchLogs(Searching):
         if unread:
             gaps.append(f"{unread} document(s) that the ingest pipeline could not parse cannot be read here either.")
 
-    def _pages(self, es: Elasticsearch, dsl: dict[str, Any]) -> Pages:
-        return Pages(es, self._indices, dsl, source=(*SOURCE, "message"), page_size=self._settings.page_size)
+    def _pages(self, es: Elasticsearch, dsl: Dsl) -> Pages:
+        fetched = (*SOURCE, "message")
+        return Pages(es, self._indices, dsl, newest_first=True, source=fetched, page_size=self._settings.page_size)
 
 
 def _raw(hit: dict[str, Any]) -> Read | None:

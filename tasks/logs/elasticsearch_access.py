@@ -60,7 +60,8 @@ class ElasticsearchAccessLogs(Searching):
     def _read(
         self, es: Elasticsearch, dsl: dict[str, Any], query: Query, scope: Scope, found: Newest, gaps: list[str]
     ) -> None:
-        pages = Pages(es, self._settings.access_log_indices, dsl, source=SOURCE, page_size=self._settings.page_size)
+        own = self._settings
+        pages = Pages(es, own.access_log_indices, dsl, newest_first=True, source=SOURCE, page_size=own.page_size)
         broken = 0
         try:
             for hit in pages:

@@ -44,6 +44,11 @@ def of_query(query: Query, scope: Scope, sessions: Sequence[str] = (), keys: Seq
     return {"bool": {"filter": filters, "must_not": [FAILED]}}
 
 
+def exact(query: Query) -> bool:
+    """Whether every event that `of_query` finds answers, so that nothing has to be decided on the record."""
+    return not (query.principals or query.mentions or query.place)
+
+
 def within(scope: Scope) -> list[Dsl]:
     """The accounts and Regions of a scope; a document that names none may be of any."""
     return [
