@@ -1,6 +1,6 @@
 """`python -m lab.cloudtrail_generator DIR`: CloudTrail files of a made-up organisation in AWS's layout, with planted exports.
 
-The same arguments give the same files. `truth.json` names every planted event; what lies in the files is made up.
+The same arguments give the same files. `DIR.truth.json` names every planted event; what lies in the files is made up.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def generate(
     tiny: bool = False,
     organization: bool = True,
 ) -> dict[str, object]:
-    """Write the files under `folder` and return the truth, which also stands in `truth.json`."""
+    """Write the files under `folder` and return the truth, which also stands beside the folder, in `FOLDER.truth.json`."""
     rng = random.Random(seed)  # noqa: S311 - made-up data, the same for the same seed
     planter = Planter(rng)
     named = ACCOUNTS[:accounts]
@@ -62,8 +62,13 @@ def generate(
     truth.redelivered = [event for w in written for event in w[2]]
     _access_logs(folder, planter)
     told = asdict(truth)
-    (folder / "truth.json").write_text(json.dumps(told, indent=1))
+    truth_path(folder).write_text(json.dumps(told, indent=1))
     return told
+
+
+def truth_path(folder: Path) -> Path:
+    """Where the truth about a folder stands: beside it, as it is no log."""
+    return folder.with_name(f"{folder.name}.truth.json")
 
 
 def _units(

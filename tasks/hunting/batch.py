@@ -1,0 +1,69 @@
+"""What came of several files, bounded in size: this is what a worker process hands back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from tasks.hunting.layout import LogFile
+from tasks.hunting.scanner import Hit, Scanned, Scanner
+
+KEPT = 1000
+"""Hits of one search that a batch hands back; how many there were is counted."""
+KEPT_BYTES = 8 * 1024 * 1024
+SAID = 1000
+"""Files of one batch whose problems are told by name; how many more there were is counted."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """What came of some files."""
+
+    files: int = 0
+    packed_bytes: int = 0
+    raw_bytes: int = 0
+    records: int = 0
+    first: str = ""
+    last: str = ""
+    hits: list[Hit] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Hits by search that were counted and not handed back."""
+    unread: list[tuple[str, str]] = field(default_factory=list)
+    damaged: list[tuple[str, str]] = field(default_factory=list)
+    hit_bytes: int = 0
+    not_named: int = 0
+
+    def add(self, told: Scanned) -> None:
+        """Take in one file's results."""
+        self.files += 1
+        self.packed_bytes += told.file.size
+        self.raw_bytes += told.raw_bytes
+        self.records += told.records
+        self.first = min(filter(None, (self.first, told.first)), default="")
+        self.last = max(self.last, told.last)
+        if told.problems:
+            named = self.unread if told.unread else self.damaged
+            if len(named) < SAID:
+                named.append((told.file.path, "; ".join(told.problems)))
+            else:
+                self.not_named += 1
+        returned: Counter[str] = Counter()
+        for hit in told.hits:
+            full = self.hit_bytes + len(hit.raw) > KEPT_BYTES
+            if full or all(self.counts[name] + returned[name] >= KEPT for name in hit.searches):
+                continue
+            self.hits.append(hit)
+            self.hit_bytes += len(hit.raw)
+            returned.update(hit.searches)
+        self.counts.update(told.counts)
+        self.left_out.update(told.counts - returned)
+
+
+def scanned(scanner: Scanner, files: Iterable[LogFile]) -> Batch:
+    """Files, one after the other."""
+    batch = Batch()
+    for file in files:
+        batch.add(scanner.scan(file))
+    return batch

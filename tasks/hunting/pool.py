@@ -1,0 +1,136 @@
+"""Spreads files over worker processes, with results of bounded size; a worker that dies costs the file that killed it, no more."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, Pipe, wait
+from pathlib import Path
+
+from tasks.hunting.batch import Batch, scanned
+from tasks.hunting.layout import LogFile
+from tasks.hunting.scanner import Scanner, Search
+
+BATCH_FILES, BATCH_BYTES = 256, 4 * 1024 * 1024
+ALONE = 16 * 1024 * 1024
+"""So many packed bytes are scanned sooner than a process is started."""
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass over files: what is looked for, in what period, and how large a file may become."""
+
+    searches: tuple[Search, ...]
+    max_bytes: int
+    since: str = ""
+    until: str = "~"
+
+    def scanner(self) -> Scanner:
+        """Compiled for this process."""
+        return Scanner(self.searches, self.max_bytes, self.since, self.until)
+
+
+def scan(files: Sequence[LogFile], what: Pass, workers: int | None = None) -> Iterator[Batch]:
+    """Results batch by batch, as they come. With one worker, or little to do, in this process."""
+    count = workers or min(len(os.sched_getaffinity(0)), 8)
+    batches = deque(_batches(files))
+    if count == 1 or len(batches) == 1 or sum(file.size for file in files) < ALONE:
+        scanner = what.scanner()
+        for batch in batches:
+            yield scanned(scanner, batch)
+        return
+    with _Workers(what, min(count, len(batches))) as pool:
+        yield from pool.run(batches)
+
+
+def _batches(files: Sequence[LogFile]) -> Iterator[list[LogFile]]:
+    batch: list[LogFile] = []
+    size = 0
+    for file in files:
+        batch.append(file)
+        size += file.size
+        if len(batch) >= BATCH_FILES or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+class _Workers:
+    """Worker processes and what each is busy with."""
+
+    def __init__(self, what: Pass, count: int) -> None:
+        self._what, self._count = what, count
+        self._processes: dict[Connection, subprocess.Popen[bytes]] = {}
+        self._busy: dict[Connection, list[LogFile]] = {}
+
+    def __enter__(self) -> _Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for connection, process in self._processes.items():
+            connection.close()
+            process.kill()
+        for process in self._processes.values():
+            process.wait()
+
+    def run(self, batches: deque[list[LogFile]]) -> Iterator[Batch]:
+        """Hand out batches and give back results, until there are no more of either."""
+        for _ in range(self._count):
+            self._start(batches)
+        while self._busy:
+            for connection in wait(list(self._busy)):
+                assert isinstance(connection, Connection)  # noqa: S101 - wait() is typed for sockets and numbers, too
+                files = self._busy.pop(connection)
+                try:
+                    result = connection.recv()
+                except (EOFError, OSError):
+                    lost = self._lost(connection, files, batches)
+                    if lost:
+                        yield lost
+                    continue
+                self._hand(connection, batches)
+                yield result
+
+    def _start(self, batches: deque[list[LogFile]]) -> None:
+        ours, theirs = Pipe()
+        os.set_inheritable(theirs.fileno(), True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tasks.hunting.worker", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+        )
+        theirs.close()
+        self._processes[ours] = process
+        ours.send((self._what.searches, self._what.max_bytes, self._what.since, self._what.until))
+        self._hand(ours, batches)
+
+    def _hand(self, connection: Connection, batches: deque[list[LogFile]]) -> None:
+        if batches:
+            files = batches.popleft()
+            self._busy[connection] = files
+            try:
+                connection.send(files)
+            except OSError:  # it died in between: its end is seen when its answer is awaited
+                return
+
+    def _lost(self, connection: Connection, files: list[LogFile], batches: deque[list[LogFile]]) -> Batch | None:
+        """Try a dead worker's files one by one; a file that killed one when it was alone cannot be read."""
+        connection.close()
+        status = self._processes.pop(connection).wait()
+        told = None
+        if len(files) == 1:
+            why = f"signal {-status}" if status < 0 else f"status {status}"
+            told = Batch(files=1, packed_bytes=files[0].size)
+            told.unread.append((files[0].path, f"it cannot be read: the process that read it ended ({why})"))
+        else:
+            batches.extendleft([file] for file in reversed(files))
+        if batches:
+            self._start(batches)
+        return told

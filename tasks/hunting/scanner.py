@@ -1,0 +1,292 @@
+"""Looks for calls in log files: unpack, find texts that any answer must hold, cut those records out, parse only them.
+
+A file that is not written exactly as CloudTrail writes it, or in which a cut is doubtful, is read whole instead.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import hyperscan
+import orjson
+
+from decisions.sigma_literals import ESCAPED
+from tasks.hunting import cut
+from tasks.hunting.inflate import TooLarge, unpacked
+from tasks.hunting.layout import ACCESS, LogFile
+from tasks.hunting.reading import read
+
+KEPT = 200
+"""Records kept of one search in one file; how many there were is counted."""
+PROVED = 3
+"""So few hits of a file are proved to be records by parsing what stands before (an object within a record can look like one)."""
+ESCAPE = rb"\\u00"
+HIDDEN = re.compile(ESCAPED)
+"""A letter or digit that stands escaped may hide a text from every other pattern: such a record is parsed."""
+JOINED = 64
+"""Pieces that are joined to one record at most; a record with more objects of that kind in it is read otherwise."""
+TIME = b'"eventTime":"'
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+
+Record = Mapping[str, Any]
+Pattern = tuple[bytes, bool]
+"""A regular expression over raw bytes, and whether letters may be of either case."""
+Span = tuple[int, int, tuple[int, ...]]
+"""Beginning and end of a record, and the numbers of the searches that it answers."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """One thing to look for."""
+
+    id: str
+    patterns: tuple[Pattern, ...] | None
+    """One of these stands in the bytes of whatever answers; None: every record is parsed."""
+    test: Callable[[Record], bool]
+    """Whether a parsed record answers."""
+    lines: bool = False
+    """Whether lines of access logs that hold one of the patterns answer as well."""
+    proved: bool = False
+    """Whether each hit is proved, however many there are."""
+
+
+@dataclass(slots=True)
+class Hit:
+    """One record (JSON) or line that answers, with the ids of the searches that it answers."""
+
+    searches: tuple[str, ...]
+    raw: bytes
+    kind: str
+    path: str
+
+
+@dataclass(slots=True)
+class Scanned:
+    """What came of one file."""
+
+    file: LogFile
+    raw_bytes: int = 0
+    records: int = 0
+    first: str = ""
+    last: str = ""
+    """Earliest and latest event time of its first and last record (of all, where it was read whole)."""
+    hits: list[Hit] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    unread: bool = False
+    """Whether nothing at all of it could be searched."""
+
+
+class Scanner:
+    """Searches compiled once, for any number of files."""
+
+    def __init__(self, searches: Sequence[Search], max_bytes: int, since: str = "", until: str = "~") -> None:
+        """`since` and `until`: ISO 8601 in UTC, the first 19 characters; what happened outside does not answer."""
+        self._searches, self._max_bytes, self._since, self._until = searches, max_bytes, since, until
+        self._every = [n for n, search in enumerate(searches) if search.patterns is None]
+        self._of_pattern: list[list[int]] = []
+        known: dict[Pattern, int] = {}
+        for number, search in enumerate(searches):
+            for pattern in search.patterns or ():
+                if pattern not in known:
+                    known[pattern] = len(self._of_pattern)
+                    self._of_pattern.append([])
+                self._of_pattern[known[pattern]].append(number)
+        self._escape = known[(ESCAPE, False)] = len(self._of_pattern)
+        self._of_pattern.append(list(range(len(searches))))
+        self._database = hyperscan.Database()
+        self._database.compile(
+            expressions=[pattern for pattern, _ in known],
+            ids=list(known.values()),
+            elements=len(known),
+            flags=[hyperscan.HS_FLAG_CASELESS if caseless else 0 for _, caseless in known],
+        )
+
+    def scan(self, file: LogFile) -> Scanned:
+        """One file; what cannot be read is said in `problems`."""
+        told = Scanned(file)
+        try:
+            content = unpacked(_packed(file.path, self._max_bytes), self._max_bytes)
+        except (OSError, TooLarge) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            told.problems.append(f"it cannot be read: {why}")
+            told.unread = True
+            return told
+        told.raw_bytes = len(content.text)
+        if content.damage:
+            told.problems.append(content.damage)
+            told.unread = not content.text
+        if file.kind == ACCESS:
+            self._lines(content.text, told)
+        elif content.text and not (cut.compact(content.text) and self._compact(content.text, told)):
+            self._whole(content.text, told)
+        return told
+
+    def _found(self, text: cut.Text) -> list[tuple[int, int]]:
+        """Where the patterns end and which they are, in order."""
+        found: list[tuple[int, int]] = []
+        append = found.append
+
+        escape = self._escape
+
+        def matched(pattern: int, _begin: int, end: int, _flags: int, _context: object) -> None:
+            if pattern != escape or HIDDEN.match(text, end - len(ESCAPE) + 1):
+                append((end, pattern))
+
+        self._database.scan(text, match_event_handler=matched)
+        found.sort()
+        return found
+
+    def _compact(self, text: cut.Text, told: Scanned) -> bool:
+        """Whether the file could be searched by cutting; if not, nothing of it was told."""
+        found = self._found(text)
+        hits: dict[int, Span] = {}
+        try:
+            for begin, end, candidates in self._every_piece(text, found) if self._every else self._cut(text, found):
+                try:
+                    record = _object(text, begin, end)
+                except ValueError:
+                    if self._every:
+                        raise
+                    begin, end, record = _settled(text, begin)
+                if matched := self._matched(record, candidates):
+                    hits[begin] = begin, end, matched
+            if hits and not self._every and self._needs_proof(hits.values()):
+                hits = self._proved(text, hits.values())
+        except ValueError:
+            return False
+        for begin, end, matched in hits.values():
+            self._keep(told, matched, lambda b=begin, e=end: bytes(text[b:e]))
+        told.records = cut.about_how_many(text)
+        times = [when for at in (text.find(TIME), text.rfind(TIME)) if (when := _time(text, at))]
+        told.first, told.last = min(times, default=""), max(times, default="")
+        return True
+
+    def _needs_proof(self, hits: Collection[Span]) -> bool:
+        return len(hits) <= PROVED or any(self._searches[n].proved for *_, matched in hits for n in matched)
+
+    def _proved(self, text: cut.Text, hits: Iterable[Span]) -> dict[int, Span]:
+        """The hits that are records; instead of an object within a record the record, if it answers itself."""
+        proved: dict[int, Span] = {}
+        for hit in hits:
+            begin, end, record = _settled(text, hit[0])
+            matched = hit[2] if begin == hit[0] else self._matched(record, range(len(self._searches)))
+            if matched:
+                proved[begin] = begin, end, matched
+        return proved
+
+    def _cut(self, text: cut.Text, found: Sequence[tuple[int, int]]) -> Iterable[tuple[int, int, set[int]]]:
+        """The records in which something was found, each with the searches that it may answer."""
+        begin = end = 0
+        candidates: set[int] = set()
+        for at, pattern in found:
+            if at > end:
+                if candidates:
+                    yield begin, end, candidates
+                begin, end = cut.around(text, at)
+                candidates = set()
+            candidates.update(self._of_pattern[pattern])
+        if candidates:
+            yield begin, end, candidates
+
+    def _every_piece(self, text: cut.Text, found: Sequence[tuple[int, int]]) -> Iterable[tuple[int, int, set[int]]]:
+        """Every record, each with the searches that it may answer."""
+        place = 0
+        for begin, end in cut.pieces(text):
+            candidates = set(self._every)
+            while place < len(found) and found[place][0] <= end:
+                candidates.update(self._of_pattern[found[place][1]])
+                place += 1
+            yield begin, end, candidates
+
+    def _matched(self, record: Record, candidates: Iterable[int]) -> tuple[int, ...]:
+        when = record.get("eventTime")
+        if isinstance(when, str) and not self._since <= when[:19] <= self._until:
+            return ()
+        return tuple(n for n in sorted(candidates) if self._searches[n].test(record))
+
+    def _keep(self, told: Scanned, matched: Sequence[int], raw: Callable[[], bytes], kind: str = "cloudtrail") -> None:
+        ids = tuple(self._searches[n].id for n in matched)
+        told.counts.update(ids)
+        if any(told.counts[name] <= KEPT for name in ids):
+            told.hits.append(Hit(ids, raw(), kind, told.file.path))
+
+    def _whole(self, text: cut.Text, told: Scanned) -> None:
+        """Parse everything that can be parsed."""
+        content = read(text)
+        told.records = len(content.records)
+        told.problems += content.problems()
+        told.unread = told.unread or not content.records
+        times = [
+            when
+            for record in content.records
+            if isinstance(when := record.get("eventTime"), str) and MOMENT.fullmatch(when)
+        ]
+        told.first, told.last = min(times, default=""), max(times, default="")
+        for record in content.records:
+            matched = self._matched(record, range(len(self._searches)))
+            if matched:
+                self._keep(told, matched, lambda r=record: json.dumps(r, ensure_ascii=False).encode())
+
+    def _lines(self, text: cut.Text, told: Scanned) -> None:
+        """Lines of an access log that hold one of the patterns."""
+        told.records = text.count(b"\n") + (0 if text.endswith(b"\n") or not text else 1)
+        asked = {n for n, search in enumerate(self._searches) if search.lines}
+        begin = end = -1
+        matched: set[int] = set()
+        for at, pattern in (*(self._found(text) if asked else ()), (len(text) + 1, -1)):
+            if at > end:
+                if matched:
+                    self._keep(told, sorted(matched), lambda b=begin, e=end: bytes(text[b:e]), ACCESS)
+                begin, end = text.rfind(b"\n", 0, at) + 1, text.find(b"\n", at)
+                end = len(text) if end < 0 else end
+                matched = set()
+            matched |= asked.intersection(self._of_pattern[pattern]) if pattern >= 0 else set()
+
+
+def _settled(text: cut.Text, at: int) -> tuple[int, int, dict[str, Any]]:
+    """The record that holds a piece, certainly. Raises ValueError when that cannot be told.
+
+    Pieces are parsed from some way before on; one that is no JSON is joined with the next, as it was cut within a record.
+    """
+    head = cut.before(text, at)
+    joined = 0
+    for _, end in cut.pieces(text, head):
+        try:
+            record = _object(text, head, end)
+        except ValueError:
+            joined += 1
+            if joined > JOINED:
+                raise
+            continue
+        if head <= at < end:
+            return head, end, record
+        head, joined = end + 1, 0
+    raise ValueError("it is in no record")
+
+
+def _packed(path: str, max_bytes: int) -> bytes:
+    with open(path, "rb", buffering=0) as stream:
+        if os.fstat(stream.fileno()).st_size > max_bytes:
+            raise TooLarge(f"it is larger than {max_bytes} bytes")
+        return stream.readall()
+
+
+def _object(text: cut.Text, begin: int, end: int) -> dict[str, Any]:
+    """A cut piece as a record. Raises ValueError when it is none."""
+    record = orjson.loads(memoryview(text)[begin:end])
+    if not isinstance(record, dict) or not isinstance(record.get("eventName"), str) or "eventSource" not in record:
+        raise ValueError("it is no record")
+    return record
+
+
+def _time(text: cut.Text, at: int) -> str:
+    begin = at + len(TIME)
+    told = bytes(text[begin : begin + 20]).decode("ascii", "replace") if at >= 0 else ""
+    return told if MOMENT.fullmatch(told) else ""

@@ -1,0 +1,96 @@
+"""What the scanner is told to look for: exports, texts that name a key or an object, and Sigma rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from decisions.sigma import Literal, Rule, matches
+from tasks.hunting.scanner import Search
+
+EXPORT_CALLS = ("CreateInstanceExportTask", "ExportImage", "CreateStoreImageTask")
+"""decisions.export.ExportApi has the same names; workers do without it, as it brings 20 MB with it."""
+EC2 = "ec2.amazonaws.com"
+
+
+@dataclass(frozen=True)
+class IsExport:
+    """Whether a record is a request to export."""
+
+    def __call__(self, record: Mapping[str, Any]) -> bool:
+        """By name and source."""
+        return record.get("eventName") in EXPORT_CALLS and record.get("eventSource") in {EC2, None}
+
+
+@dataclass(frozen=True)
+class Mentions:
+    """Whether one of some texts stands in a field of a record."""
+
+    texts: frozenset[str]
+    part: bool = False
+    """Whether a part of a field is enough."""
+
+    def __call__(self, record: Mapping[str, Any]) -> bool:
+        """Anywhere in the record."""
+        return any(map(self._in, _texts(record)))
+
+    def _in(self, text: str) -> bool:
+        return any(wanted in text for wanted in self.texts) if self.part else text in self.texts
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Whether a record is as a rule says."""
+
+    rule: Rule
+
+    def __call__(self, record: Mapping[str, Any]) -> bool:
+        """By the reference evaluator."""
+        return matches(self.rule, record)
+
+
+def exports(name: str = "exports") -> Search:
+    """Requests to export, whatever came of them."""
+    return Search(name, tuple((f'"{call}"'.encode(), False) for call in EXPORT_CALLS), IsExport(), proved=True)
+
+
+def keys(name: str, texts: Iterable[str]) -> Search:
+    """Records in which an access key stands as a whole field."""
+    wanted = frozenset(texts)
+    patterns = tuple((f'"{re.escape(text)}"'.encode(), False) for text in sorted(wanted))
+    return Search(name, patterns, Mentions(wanted))
+
+
+def objects(name: str, texts: Iterable[str]) -> Search:
+    """Records and access log lines in which the unmistakable part of an object's key stands."""
+    wanted = frozenset(texts)
+    patterns = tuple((re.escape(text).encode(), False) for text in sorted(wanted))
+    return Search(name, patterns, Mentions(wanted, part=True), lines=True)
+
+
+def rules(found: Sequence[Rule]) -> list[Search]:
+    """Rules about CloudTrail's records, each with the most telling group of its literals."""
+    return [Search(rule.id, _patterns(rule), Matches(rule)) for rule in found if rule.service == "cloudtrail"]
+
+
+def _patterns(rule: Rule) -> tuple[tuple[bytes, bool], ...] | None:
+    return rule.literals and tuple(dict.fromkeys((_pattern(literal), literal.caseless) for literal in rule.literals[0]))
+
+
+def _pattern(literal: Literal) -> bytes:
+    """Without the name before the text: nearly every record has the name, and what stands elsewhere is sorted out later."""
+    return Literal(literal.text, None, literal.caseless, literal.whole).pattern if literal.text else literal.pattern
+
+
+def _texts(record: Mapping[str, Any]) -> Iterable[str]:
+    rest: list[Any] = [record]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, Mapping):
+            rest += value.values()
+        elif isinstance(value, list):
+            rest += value
