@@ -41,6 +41,7 @@ def event(account, at, *, category="Management", late=timedelta(minutes=7), buck
         "@timestamp": at.isoformat(),
         "event": {
             "ingested": (at + late).isoformat(),
+            "id": "5e68a70c-9e8b-49c3-a6c5-63ab2bc2685a",
             "action": "RunInstances",
             "provider": "ec2.amazonaws.com",
             "kind": "event",
