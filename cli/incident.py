@@ -25,6 +25,7 @@ from cli import services as local
 from cli.demo_elasticsearch import DemoElasticsearch, opened
 from cli.orchestration import resume, state_of
 from cli.processes import NotReady, Part, free_port, wait_until
+from cli.progress import progress
 from lab.story import Detonation, detonate, load
 from records import embedded
 from settings.home import home as home_settings
@@ -41,6 +42,8 @@ class Incident:
     say: Callable[[str], None]
     elasticsearch_url: str | None = None
     """Search there, instead of in the lab's folders."""
+    ports: tuple[int, int] = (4200, 8088)
+    """Prefect's and the receiver's, where they are free; 0: any that is."""
     elasticsearch: DemoElasticsearch | None = field(init=False, default=None)
     _open: ExitStack = field(init=False, default_factory=ExitStack)
     services: local.Services = field(init=False)
@@ -57,7 +60,10 @@ class Incident:
             if self.elasticsearch_url:
                 self.elasticsearch = self._open.enter_context(opened(self.elasticsearch_url, self.home / "lab"))
             self._start_lab()
-            self.services = local.start(self.home, self.say, self._environment())
+            prefect, receiver = self.ports
+            self.services = local.start(
+                self.home, self.say, self._environment(), prefect_port=prefect, receiver_port=receiver
+            )
         except BaseException:
             self._open.close()
             raise
@@ -175,7 +181,7 @@ class Incident:
             newest = next((e.seq for e in reversed(entries) if e.kind == "gate-asked"), None)
             for entry in entries[seen:]:
                 seen += 1
-                if text := _progress(entry.kind, entry.data):
+                if text := progress(entry.kind, entry.data):
                     self.say(f"  {entry.time:%H:%M:%S}  {text}")
                 if entry.seq == newest and ledger.find(case, f"answer:{entry.data['asked']}") is None:
                     self.answer_gate(case, entry.data, answer)
@@ -267,30 +273,3 @@ def _folders(folder: Path) -> dict[str, str]:
 def classes(entries: tuple[Any, ...]) -> dict[str, str]:
     """Action id -> class, from the proposed plans."""
     return {a["id"]: a["action_class"] for e in entries if e.kind == "plan-proposed" for a in e.data["plan"]["actions"]}
-
-
-def _progress(kind: str, entry: dict[str, Any]) -> str | None:
-    match kind:
-        case "assessed":
-            return f"case card: severity {entry['assessment']['level']}"
-        case "verdict":
-            return f"verdict: {entry['verdict']}"
-        case "plan-proposed":
-            actions = entry["plan"]["actions"]
-            return f"{entry['plan']['gate']} plan: {len(actions)} action(s)" if actions else None
-        case "gate-asked":
-            return f"gate {entry['gate']}: {entry['have']} of {entry['need']} approvals" + (
-                f"; {entry['problem']}" if entry["problem"] else ""
-            )
-        case "gate-answered":
-            return f"{entry['decision']}d by {entry['approver']}"
-        case "gate-refused":
-            return f"answer refused: {entry['refused']}"
-        case "action-done":
-            return f"{'verified' if entry['verification']['verified'] else 'NOT VERIFIED'}: {entry['action_id']}"
-        case "action-failed" | "plan-stale":
-            return f"{kind}: {entry.get('error') or entry.get('changed')}"
-        case "report-written":
-            return "report written"
-        case _:
-            return None

@@ -13,7 +13,7 @@ from cli.incident import Incident
 def incident(tmp_path_factory):
     """The lab, PostgreSQL, Prefect, worker and receiver; the environment of this process points at them."""
     before = dict(os.environ)
-    with Incident(tmp_path_factory.mktemp("incident"), print) as running:
+    with Incident(tmp_path_factory.mktemp("incident"), print, ports=(0, 0)) as running:
         yield running
     os.environ.clear()
     os.environ.update(before)
