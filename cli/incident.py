@@ -23,9 +23,9 @@ import pyotp
 
 from cli import services as local
 from cli.demo_elasticsearch import DemoElasticsearch, opened
+from cli.news import news
 from cli.orchestration import resume, state_of
 from cli.processes import NotReady, Part, free_port, wait_until
-from cli.progress import progress
 from lab.story import Detonation, detonate, load
 from records import embedded
 from settings.home import home as home_settings
@@ -181,7 +181,7 @@ class Incident:
             newest = next((e.seq for e in reversed(entries) if e.kind == "gate-asked"), None)
             for entry in entries[seen:]:
                 seen += 1
-                if text := progress(entry.kind, entry.data):
+                if text := news(entry.kind, entry.data):
                     self.say(f"  {entry.time:%H:%M:%S}  {text}")
                 if entry.seq == newest and ledger.find(case, f"answer:{entry.data['asked']}") is None:
                     self.answer_gate(case, entry.data, answer)
