@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cli import approver, case, decode, demo, doctor, elastic, gates, inbox, ingest, report, rules, serve, verify
+from cli import approver, case, decode, demo, doctor, elastic, gates, hunt, inbox, ingest, report, rules, serve, verify
 from cli.console import Exit, say, told
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ app.add_typer(approver.app, name="approver")
 app.add_typer(elastic.app, name="elastic")
 app.command("verify")(verify.verify)
 app.command("report")(report.report)
+app.command("hunt")(hunt.hunt)
 app.add_typer(rules.app, name="rules")
 
 

@@ -210,7 +210,9 @@ def _around(record: LogRecord, hit: Hit, by_key: dict[str, list[str]], by_object
     elif objects:
         finding = finding_of(HUNT, "object", f"Exported object named in {record.event_name}", "informational", record)
     else:
-        finding = finding_of(HUNT, "activity", f"{record.event_name} by the exporter's key", "informational", record)
+        by = f"{record.event_name} by the exporter's key"
+        title = by if record.access_key_id in by_key else f"The exporter's key named in {record.event_name}"
+        finding = finding_of(HUNT, "activity", title, "informational", record)
     return finding.model_copy(update={"about": about})
 
 

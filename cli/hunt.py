@@ -1,0 +1,97 @@
+"""`vmexport hunt`: exports in log files that no alert told of. Needs no database, no server and no AWS account."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from decisions.sigma import Loaded
+    from tasks.hunting.coverage import Period
+
+WHEN = "400d (so many days ago), 2026-03-01 or an ISO 8601 moment (UTC without an offset)"
+
+
+def hunt(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder (or file) of CloudTrail and S3 access logs")],
+    since: Annotated[str | None, typer.Option(help=f"Only what happened since then: {WHEN}")] = None,
+    until: Annotated[str | None, typer.Option(help="Only what happened until then, likewise")] = None,
+    rules: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A folder of Sigma rules (or one file) to ask as well: hunts")
+    ] = None,
+    who_exported: Annotated[
+        bool, typer.Option("--who-exported", help="Only the table of who exports, where to, how often")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Processes; default: one for each processor")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The answer as one JSON document")] = False,
+) -> None:
+    """Every export in the logs below a folder, what else its keys did, who read what was exported, and what rules match.
+
+    The answer always says what part of the logs it covers. Exit 1 when something was found (not with --who-exported), 0 when
+    nothing was, 2 when nothing could be searched.
+
+    Example: vmexport hunt /srv/logs --since 90d --rules hunts
+    """
+    from datetime import UTC, datetime
+
+    from cli.console import UsageProblem, say, say_json, show
+    from cli.progress import Progress
+    from decisions.hunt import who_exports
+    from decisions.hunt_page import hunt_page, who_page
+    from settings.logs import logs
+    from tasks.hunting.hunt import hunt as hunt_files
+
+    if not path.exists():
+        raise UsageProblem(f"{path} is not there. Name a folder of log files; it is searched to its bottom.")
+    period = _period(since, until, datetime.now(UTC))
+    loaded = _rules(rules) if rules else None
+    with Progress() as progress:
+        limit = logs().log_file_max_bytes
+        result = hunt_files(path, period, loaded, limit, workers, progress.told, follow=not who_exported)
+    if as_json:
+        rows = [row.model_dump(mode="json") for row in who_exports(result.findings)]
+        answer = {"who_exported": rows} if who_exported else {"found": bool(result.alarming)}
+        say_json(answer | result.model_dump(mode="json", exclude={"findings"} if who_exported else None))
+    else:
+        show(who_page(result) if who_exported else hunt_page(result))
+    if not result.coverage.files_searched:
+        say(f"No log file in {path} could be searched: this is no answer.", error=True)
+        raise typer.Exit(2)
+    if result.alarming and not who_exported:
+        raise typer.Exit(1)
+
+
+def _period(since: str | None, until: str | None, now: datetime) -> Period:
+    from cli.console import UsageProblem
+    from tasks.hunting.coverage import Period
+    from tasks.hunting.hunt import day
+
+    found: list[datetime | None] = []
+    for name, text in (("--since", since), ("--until", until)):
+        try:
+            found.append(day(text, now) if text else None)
+        except (ValueError, OverflowError) as error:
+            raise UsageProblem(f"{name} {text!r} is no time. Write {WHEN}.") from error
+    if found[0] and found[1] and found[0] > found[1]:
+        raise UsageProblem("--since is after --until: nothing can have happened between them.")
+    return Period(*found)
+
+
+def _rules(folder: Path) -> Loaded:
+    from cli.console import UsageProblem
+    from tasks.hunting.fixtures import FixturesUnusable, load
+
+    try:
+        loaded = load(folder)
+    except (FixturesUnusable, OSError) as error:
+        raise UsageProblem(f"{error}. Name a folder of Sigma rules, `hunts` for example.") from error
+    if not loaded.rules:
+        why = "; ".join(f"{name}: {reason}" for name, reason in loaded.refused[:3])
+        raise UsageProblem(f"no rule in {folder} can be used ({why}).")
+    return loaded
