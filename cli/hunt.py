@@ -41,7 +41,7 @@ def hunt(
     from datetime import UTC, datetime
 
     from cli.console import UsageProblem, say, say_json, show
-    from cli.progress import Progress
+    from cli.hunt_progress import Progress
     from decisions.hunt import who_exports
     from decisions.hunt_page import hunt_page, who_page
     from settings.logs import logs

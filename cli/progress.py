@@ -1,62 +1,33 @@
-"""How far long work is: a bar that is redrawn in a terminal, a line every few seconds in a pipe; on standard error."""
+"""What whoever watches a case is told as its ledger grows."""
 
 from __future__ import annotations
 
-import shutil
-import sys
-import time
-
-EVERY = {True: 0.1, False: 5.0}
-"""Seconds between two tellings, in a terminal and in a pipe."""
-WIDTH = 24
+from typing import Any
 
 
-class Progress:
-    """Use as a context: a half-drawn bar is removed at the end."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._begun = self._said = time.monotonic()
-        self._pass = ""
-        self._drawn = 0
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._draw("")
-
-    def told(self, name: str, files: int, files_all: int, done: int, total: int) -> None:
-        """Files and bytes done of all, in one pass."""
-        now = time.monotonic()
-        if name != self._pass:
-            self._pass, self._begun = name, now
-        if now - self._said < EVERY[self._terminal] and files < files_all:
-            return
-        if not self._terminal and now - self._said < EVERY[False]:
-            return  # work that is done within seconds needs no line
-        self._said = now
-        self._write(self._words(files, files_all, done, total, max(now - self._begun, 1e-6)))
-
-    def _words(self, files: int, files_all: int, done: int, total: int, seconds: float) -> str:
-        from decisions.hunt import size_words
-
-        share = done / total if total else 1.0
-        rate = done / seconds
-        left = f"{(total - done) / rate:.0f} s left" if rate and done else "time left not known"
-        bar = f"[{'#' * round(share * WIDTH):<{WIDTH}}] " if self._terminal else ""
-        size = f"{size_words(done)} of {size_words(total)}"
-        return f"{self._pass}: {bar}{share:4.0%}  {files:,} of {files_all:,} files  {size}  {size_words(int(rate))}/s  {left}"
-
-    def _write(self, text: str) -> None:
-        if self._terminal:
-            self._draw(text)
-        else:
-            print(text, file=sys.stderr, flush=True)
-
-    def _draw(self, text: str) -> None:
-        if self._terminal and (text or self._drawn):
-            text = text[: shutil.get_terminal_size().columns - 1]  # a line that wraps cannot be drawn over
-            sys.stderr.write("\r" + text.ljust(self._drawn) + ("" if text else "\r"))
-            sys.stderr.flush()
-            self._drawn = len(text)
+def progress(kind: str, entry: dict[str, Any]) -> str | None:
+    """The sentence of an entry of this kind with this content; None for one that is no news to whoever watches."""
+    match kind:
+        case "assessed":
+            return f"case card: severity {entry['assessment']['level']}"
+        case "verdict":
+            return f"verdict: {entry['verdict']}"
+        case "plan-proposed":
+            actions = entry["plan"]["actions"]
+            return f"{entry['plan']['gate']} plan: {len(actions)} action(s)" if actions else None
+        case "gate-asked":
+            return f"gate {entry['gate']}: {entry['have']} of {entry['need']} approvals" + (
+                f"; {entry['problem']}" if entry["problem"] else ""
+            )
+        case "gate-answered":
+            return f"{entry['decision']}d by {entry['approver']}"
+        case "gate-refused":
+            return f"answer refused: {entry['refused']}"
+        case "action-done":
+            return f"{'verified' if entry['verification']['verified'] else 'NOT VERIFIED'}: {entry['action_id']}"
+        case "action-failed" | "plan-stale":
+            return f"{kind}: {entry.get('error') or entry.get('changed')}"
+        case "report-written":
+            return "report written"
+        case _:
+            return None

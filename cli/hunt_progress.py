@@ -1,0 +1,62 @@
+"""How far long work is: a bar that is redrawn in a terminal, a line every few seconds in a pipe; on standard error."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+
+EVERY = {True: 0.1, False: 5.0}
+"""Seconds between two tellings, in a terminal and in a pipe."""
+WIDTH = 24
+
+
+class Progress:
+    """Use as a context: a half-drawn bar is removed at the end."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._begun = self._said = time.monotonic()
+        self._pass = ""
+        self._drawn = 0
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._draw("")
+
+    def told(self, name: str, files: int, files_all: int, done: int, total: int) -> None:
+        """Files and bytes done of all, in one pass."""
+        now = time.monotonic()
+        if name != self._pass:
+            self._pass, self._begun = name, now
+        if now - self._said < EVERY[self._terminal] and files < files_all:
+            return
+        if not self._terminal and now - self._said < EVERY[False]:
+            return  # work that is done within seconds needs no line
+        self._said = now
+        self._write(self._words(files, files_all, done, total, max(now - self._begun, 1e-6)))
+
+    def _words(self, files: int, files_all: int, done: int, total: int, seconds: float) -> str:
+        from decisions.hunt import size_words
+
+        share = done / total if total else 1.0
+        rate = done / seconds
+        left = f"{(total - done) / rate:.0f} s left" if rate and done else "time left not known"
+        bar = f"[{'#' * round(share * WIDTH):<{WIDTH}}] " if self._terminal else ""
+        size = f"{size_words(done)} of {size_words(total)}"
+        return f"{self._pass}: {bar}{share:4.0%}  {files:,} of {files_all:,} files  {size}  {size_words(int(rate))}/s  {left}"
+
+    def _write(self, text: str) -> None:
+        if self._terminal:
+            self._draw(text)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def _draw(self, text: str) -> None:
+        if self._terminal and (text or self._drawn):
+            text = text[: shutil.get_terminal_size().columns - 1]  # a line that wraps cannot be drawn over
+            sys.stderr.write("\r" + text.ljust(self._drawn) + ("" if text else "\r"))
+            sys.stderr.flush()
+            self._drawn = len(text)
