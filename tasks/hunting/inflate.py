@@ -39,7 +39,7 @@ def unpacked(packed: bytes, max_bytes: int) -> Unpacked:
         return Unpacked(packed, None if packed else "it is empty")
     if len(packed) > 2 * TRAILER:
         crc, size = int.from_bytes(packed[-8:-4], "little"), int.from_bytes(packed[-4:], "little")
-        if size <= min(max_bytes, len(packed) * RATIO_MAX):
+        if 0 < size <= min(max_bytes, len(packed) * RATIO_MAX):
             try:
                 text = deflate.gzip_decompress(packed)
             except (deflate.DeflateError, ValueError, MemoryError):
