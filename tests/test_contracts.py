@@ -110,7 +110,7 @@ def test_only_actions_write_to_aws():
         r"\.(put|delete|update|create|attach|detach|cancel|modify|copy|upload|abort|complete|set)_[a-z_]+\("
     )
     ours = re.compile(
-        r"\.(create_default_context|create_task|create_engine|create_all|update_automation|create_automation|create_work_pool|create_flow_run\w*|create_markdown\w*|create_table\w*)\("
+        r"\.(create_default_context|set_inheritable|create_task|create_engine|create_all|update_automation|create_automation|create_work_pool|create_flow_run\w*|create_markdown\w*|create_table\w*)\("
     )
     for path in ROOT.glob("tasks/**/*.py"):
         if "actions" in path.parts:
