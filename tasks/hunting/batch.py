@@ -30,6 +30,8 @@ class Batch:
     counts: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     """Hits by search that were counted and not handed back."""
+    tired: Counter[str] = field(default_factory=Counter)
+    """Searches that some files were not asked to their end, with the number of those files."""
     unread: list[tuple[str, str]] = field(default_factory=list)
     damaged: list[tuple[str, str]] = field(default_factory=list)
     hit_bytes: int = 0
@@ -58,6 +60,7 @@ class Batch:
             self.hit_bytes += len(hit.raw)
             returned.update(hit.searches)
         self.counts.update(told.counts)
+        self.tired.update(told.tired)
         self.left_out.update(told.counts - returned)
 
 

@@ -15,7 +15,7 @@ HEAD = b'{"Records":[{"eventVersion"'
 FIRST = len(b'{"Records":[')
 TAIL = b"}]}"
 BETWEEN = b'},{"eventVersion"'
-LARGEST = 1024 * 1024
+LARGEST = 320 * 1024
 """CloudTrail writes records of at most 256 KB, and leaves out parameters of more than 100 KB."""
 COUNTED = 64 * 1024
 

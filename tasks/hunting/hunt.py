@@ -23,8 +23,9 @@ from tasks.hunting import pool, searches
 from tasks.hunting.batch import Batch
 from tasks.hunting.coverage import LATE, Covered, Period
 from tasks.hunting.layout import ACCESS, CLOUDTRAIL, Listing, LogFile, listing
+from tasks.hunting.patterns import Search
 from tasks.hunting.rule_findings import rule_findings
-from tasks.hunting.scanner import Hit, Search
+from tasks.hunting.scanner import KEPT, Hit
 from tasks.logs.access_logs import NotALine, parse_line, to_record
 from tasks.logs.text import parse
 
@@ -64,6 +65,8 @@ class _Hunt:
             batches.append(batch)
         for search, count in sum((batch.left_out for batch in batches), Counter()).items():
             self.gaps.append(f"{count} hit(s) of {search} were counted and not kept: there are too many.")
+        for search, count in sum((batch.tired for batch in batches), Counter()).items():
+            self.gaps.append(f"{KEPT} records or more of {count} file(s) answer {search}: their others were not asked.")
         return batches
 
     def place(self, hit: Hit) -> str:

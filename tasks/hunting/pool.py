@@ -7,17 +7,21 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 
 from tasks.hunting.batch import Batch, scanned
 from tasks.hunting.layout import LogFile
-from tasks.hunting.scanner import Scanner, Search
+from tasks.hunting.patterns import Search
+from tasks.hunting.scanner import Scanner
 
 BATCH_FILES, BATCH_BYTES = 256, 4 * 1024 * 1024
 ALONE = 16 * 1024 * 1024
 """So many packed bytes are scanned sooner than a process is started."""
+ENDED = 10
+"""So many processes may end before the first answer: then it is not the files that end them."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -68,6 +72,7 @@ class _Workers:
         self._what, self._count = what, count
         self._processes: dict[Connection, subprocess.Popen[bytes]] = {}
         self._busy: dict[Connection, list[LogFile]] = {}
+        self._answered, self._ended = 0, 0
 
     def __enter__(self) -> _Workers:
         return self
@@ -94,6 +99,7 @@ class _Workers:
                     if lost:
                         yield lost
                     continue
+                self._answered += 1
                 self._hand(connection, batches)
                 yield result
 
@@ -108,22 +114,24 @@ class _Workers:
         )
         theirs.close()
         self._processes[ours] = process
-        ours.send((self._what.searches, self._what.max_bytes, self._what.since, self._what.until))
+        with suppress(OSError):  # one that is dead already is found to be so when its answer is awaited
+            ours.send((self._what.searches, self._what.max_bytes, self._what.since, self._what.until))
         self._hand(ours, batches)
 
     def _hand(self, connection: Connection, batches: deque[list[LogFile]]) -> None:
         if batches:
             files = batches.popleft()
             self._busy[connection] = files
-            try:
+            with suppress(OSError):  # likewise
                 connection.send(files)
-            except OSError:  # it died in between: its end is seen when its answer is awaited
-                return
 
     def _lost(self, connection: Connection, files: list[LogFile], batches: deque[list[LogFile]]) -> Batch | None:
         """Try a dead worker's files one by one; a file that killed one when it was alone cannot be read."""
         connection.close()
         status = self._processes.pop(connection).wait()
+        self._ended += 1
+        if self._ended > ENDED and not self._answered:
+            raise RuntimeError(f"no worker process gives an answer; the last one ended with status {status}")
         told = None
         if len(files) == 1:
             why = f"signal {-status}" if status < 0 else f"status {status}"

@@ -9,51 +9,29 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import hyperscan
 import orjson
 
-from decisions.sigma_literals import ESCAPED
 from tasks.hunting import cut
 from tasks.hunting.inflate import TooLarge, unpacked
 from tasks.hunting.layout import ACCESS, LogFile
+from tasks.hunting.patterns import Patterns, Record, Search
 from tasks.hunting.reading import read
 
 KEPT = 200
-"""Records kept of one search in one file; how many there were is counted."""
+"""Records kept of one search in one file; a search that so many records answer is not asked of the file's others."""
 PROVED = 3
 """So few hits of a file are proved to be records by parsing what stands before (an object within a record can look like one)."""
-ESCAPE = rb"\\u00"
-HIDDEN = re.compile(ESCAPED)
-"""A letter or digit that stands escaped may hide a text from every other pattern: such a record is parsed."""
 JOINED = 64
 """Pieces that are joined to one record at most; a record with more objects of that kind in it is read otherwise."""
 TIME = b'"eventTime":"'
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
-Record = Mapping[str, Any]
-Pattern = tuple[bytes, bool]
-"""A regular expression over raw bytes, and whether letters may be of either case."""
 Span = tuple[int, int, tuple[int, ...]]
 """Beginning and end of a record, and the numbers of the searches that it answers."""
-
-
-@dataclass(frozen=True)
-class Search:
-    """One thing to look for."""
-
-    id: str
-    patterns: tuple[Pattern, ...] | None
-    """One of these stands in the bytes of whatever answers; None: every record is parsed."""
-    test: Callable[[Record], bool]
-    """Whether a parsed record answers."""
-    lines: bool = False
-    """Whether lines of access logs that hold one of the patterns answer as well."""
-    proved: bool = False
-    """Whether each hit is proved, however many there are."""
 
 
 @dataclass(slots=True)
@@ -78,6 +56,8 @@ class Scanned:
     """Earliest and latest event time of its first and last record (of all, where it was read whole)."""
     hits: list[Hit] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    tired: set[str] = field(default_factory=set)
+    """Searches that so many records answered that the file's others were not asked."""
     problems: list[str] = field(default_factory=list)
     unread: bool = False
     """Whether nothing at all of it could be searched."""
@@ -89,24 +69,8 @@ class Scanner:
     def __init__(self, searches: Sequence[Search], max_bytes: int, since: str = "", until: str = "~") -> None:
         """`since` and `until`: ISO 8601 in UTC, the first 19 characters; what happened outside does not answer."""
         self._searches, self._max_bytes, self._since, self._until = searches, max_bytes, since, until
-        self._every = [n for n, search in enumerate(searches) if search.patterns is None]
-        self._of_pattern: list[list[int]] = []
-        known: dict[Pattern, int] = {}
-        for number, search in enumerate(searches):
-            for pattern in search.patterns or ():
-                if pattern not in known:
-                    known[pattern] = len(self._of_pattern)
-                    self._of_pattern.append([])
-                self._of_pattern[known[pattern]].append(number)
-        self._escape = known[(ESCAPE, False)] = len(self._of_pattern)
-        self._of_pattern.append(list(range(len(searches))))
-        self._database = hyperscan.Database()
-        self._database.compile(
-            expressions=[pattern for pattern, _ in known],
-            ids=list(known.values()),
-            elements=len(known),
-            flags=[hyperscan.HS_FLAG_CASELESS if caseless else 0 for _, caseless in known],
-        )
+        self._every = [n for n, search in enumerate(searches) if search.groups is None]
+        self._patterns = Patterns(searches)
 
     def scan(self, file: LogFile) -> Scanned:
         """One file; what cannot be read is said in `problems`."""
@@ -128,27 +92,16 @@ class Scanner:
             self._whole(content.text, told)
         return told
 
-    def _found(self, text: cut.Text) -> list[tuple[int, int]]:
-        """Where the patterns end and which they are, in order."""
-        found: list[tuple[int, int]] = []
-        append = found.append
-
-        escape = self._escape
-
-        def matched(pattern: int, _begin: int, end: int, _flags: int, _context: object) -> None:
-            if pattern != escape or HIDDEN.match(text, end - len(ESCAPE) + 1):
-                append((end, pattern))
-
-        self._database.scan(text, match_event_handler=matched)
-        found.sort()
-        return found
-
     def _compact(self, text: cut.Text, told: Scanned) -> bool:
         """Whether the file could be searched by cutting; if not, nothing of it was told."""
-        found = self._found(text)
+        found = self._patterns.found(text)
         hits: dict[int, Span] = {}
+        seen: Counter[int] = Counter()
+        tired: set[int] = set()
         try:
             for begin, end, candidates in self._every_piece(text, found) if self._every else self._cut(text, found):
+                if not (candidates := candidates - tired):
+                    continue
                 try:
                     record = _object(text, begin, end)
                 except ValueError:
@@ -157,12 +110,15 @@ class Scanner:
                     begin, end, record = _settled(text, begin)
                 if matched := self._matched(record, candidates):
                     hits[begin] = begin, end, matched
+                    seen.update(matched)
+                    tired |= {n for n in matched if seen[n] >= KEPT and not self._searches[n].proved}
             if hits and not self._every and self._needs_proof(hits.values()):
                 hits = self._proved(text, hits.values())
         except ValueError:
             return False
         for begin, end, matched in hits.values():
             self._keep(told, matched, lambda b=begin, e=end: bytes(text[b:e]))
+        told.tired = {self._searches[n].id for n in tired}
         told.records = cut.about_how_many(text)
         times = [when for at in (text.find(TIME), text.rfind(TIME)) if (when := _time(text, at))]
         told.first, told.last = min(times, default=""), max(times, default="")
@@ -191,7 +147,7 @@ class Scanner:
                     yield begin, end, candidates
                 begin, end = cut.around(text, at)
                 candidates = set()
-            candidates.update(self._of_pattern[pattern])
+            candidates.update(self._patterns.searches_of(pattern))
         if candidates:
             yield begin, end, candidates
 
@@ -201,7 +157,7 @@ class Scanner:
         for begin, end in cut.pieces(text):
             candidates = set(self._every)
             while place < len(found) and found[place][0] <= end:
-                candidates.update(self._of_pattern[found[place][1]])
+                candidates.update(self._patterns.searches_of(found[place][1]))
                 place += 1
             yield begin, end, candidates
 
@@ -240,14 +196,14 @@ class Scanner:
         asked = {n for n, search in enumerate(self._searches) if search.lines}
         begin = end = -1
         matched: set[int] = set()
-        for at, pattern in (*(self._found(text) if asked else ()), (len(text) + 1, -1)):
+        for at, pattern in (*(self._patterns.found(text) if asked else ()), (len(text) + 1, -1)):
             if at > end:
                 if matched:
                     self._keep(told, sorted(matched), lambda b=begin, e=end: bytes(text[b:e]), ACCESS)
                 begin, end = text.rfind(b"\n", 0, at) + 1, text.find(b"\n", at)
                 end = len(text) if end < 0 else end
                 matched = set()
-            matched |= asked.intersection(self._of_pattern[pattern]) if pattern >= 0 else set()
+            matched |= asked.intersection(self._patterns.searches_of(pattern)) if pattern >= 0 else set()
 
 
 def _settled(text: cut.Text, at: int) -> tuple[int, int, dict[str, Any]]:

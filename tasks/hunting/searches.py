@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from decisions.sigma import Literal, Rule, matches
-from tasks.hunting.scanner import Search
+from tasks.hunting.patterns import Group, Search
 
 EXPORT_CALLS = ("CreateInstanceExportTask", "ExportImage", "CreateStoreImageTask")
 """decisions.export.ExportApi has the same names; workers do without it, as it brings 20 MB with it."""
@@ -53,30 +53,32 @@ class Matches:
 
 def exports(name: str = "exports") -> Search:
     """Requests to export, whatever came of them."""
-    return Search(name, tuple((f'"{call}"'.encode(), False) for call in EXPORT_CALLS), IsExport(), proved=True)
+    return Search(name, (tuple((f'"{call}"'.encode(), False) for call in EXPORT_CALLS),), IsExport(), proved=True)
 
 
 def keys(name: str, texts: Iterable[str]) -> Search:
     """Records in which an access key stands as a whole field."""
     wanted = frozenset(texts)
     patterns = tuple((f'"{re.escape(text)}"'.encode(), False) for text in sorted(wanted))
-    return Search(name, patterns, Mentions(wanted))
+    return Search(name, (patterns,), Mentions(wanted))
 
 
 def objects(name: str, texts: Iterable[str]) -> Search:
     """Records and access log lines in which the unmistakable part of an object's key stands."""
     wanted = frozenset(texts)
     patterns = tuple((re.escape(text).encode(), False) for text in sorted(wanted))
-    return Search(name, patterns, Mentions(wanted, part=True), lines=True)
+    return Search(name, (patterns,), Mentions(wanted, part=True), lines=True)
 
 
 def rules(found: Sequence[Rule]) -> list[Search]:
-    """Rules about CloudTrail's records, each with the most telling group of its literals."""
-    return [Search(rule.id, _patterns(rule), Matches(rule)) for rule in found if rule.service == "cloudtrail"]
+    """Rules about CloudTrail's records, each with the groups of its literals."""
+    return [Search(rule.id, _groups(rule), Matches(rule)) for rule in found if rule.service == "cloudtrail"]
 
 
-def _patterns(rule: Rule) -> tuple[tuple[bytes, bool], ...] | None:
-    return rule.literals and tuple(dict.fromkeys((_pattern(literal), literal.caseless) for literal in rule.literals[0]))
+def _groups(rule: Rule) -> tuple[Group, ...] | None:
+    if rule.literals is None:
+        return None
+    return tuple(tuple(dict.fromkeys((_pattern(one), one.caseless) for one in group)) for group in rule.literals)
 
 
 def _pattern(literal: Literal) -> bytes:

@@ -1,0 +1,107 @@
+"""What is looked for, and one automaton that finds all its texts in one go over a file's bytes."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import hyperscan
+
+from decisions.sigma_literals import ESCAPED
+
+ESCAPE = rb"\\u00"
+HIDDEN = re.compile(ESCAPED)
+"""A letter or digit that stands escaped may hide a text from every other pattern: such a record is parsed."""
+TELLING = 256 * 1024
+"""A file of this size tells which texts are rare in these logs."""
+
+Record = Mapping[str, Any]
+Pattern = tuple[bytes, bool]
+"""A regular expression over raw bytes, and whether letters may be of either case."""
+Group = tuple[Pattern, ...]
+
+
+@dataclass(frozen=True)
+class Search:
+    """One thing to look for."""
+
+    id: str
+    groups: tuple[Group, ...] | None
+    """Of each group one pattern stands in the bytes of whatever answers; None: every record is parsed."""
+    test: Callable[[Record], bool]
+    """Whether a parsed record answers."""
+    lines: bool = False
+    """Whether lines of access logs that hold one of the patterns answer as well."""
+    proved: bool = False
+    """Whether each hit counts: it is proved to be a record, and however many there are, all are counted."""
+
+
+class Patterns:
+    """The texts of searches, compiled; of several groups of a search the one that is rarest in these logs is looked for."""
+
+    def __init__(self, searches: Sequence[Search]) -> None:
+        self._searches = searches
+        self._choice = {n: search.groups[0] for n, search in enumerate(searches) if search.groups}
+        self._open = any(search.groups and len(search.groups) > 1 for search in searches)
+        self._compile(self._choice)
+
+    def found(self, text: bytes | bytearray) -> list[tuple[int, int]]:
+        """Where patterns end and which they are, in order."""
+        if self._open and len(text) >= TELLING:
+            self._open = False
+            self._choose(text)
+        return self._scan(text)
+
+    def searches_of(self, pattern: int) -> Sequence[int]:
+        """The searches that a pattern may answer."""
+        return self._of_pattern[pattern]
+
+    def _scan(self, text: bytes | bytearray) -> list[tuple[int, int]]:
+        found: list[tuple[int, int]] = []
+        append, escape = found.append, self._escape
+
+        def matched(pattern: int, _begin: int, end: int, _flags: int, _context: object) -> None:
+            if pattern != escape or HIDDEN.match(text, end - len(ESCAPE) + 1):
+                append((end, pattern))
+
+        self._database.scan(text, match_event_handler=matched)
+        found.sort()
+        return found
+
+    def _choose(self, text: bytes | bytearray) -> None:
+        """Count every group in one file, and keep the rarest of each search."""
+        groups = [(n, group) for n, search in enumerate(self._searches) for group in search.groups or ()]
+        self._compile(dict(enumerate(group for _, group in groups)))
+        counts: Counter[int] = Counter()
+        for _, pattern in self._scan(text):
+            counts.update(self._of_pattern[pattern] if pattern != self._escape else ())
+        for number in self._choice:
+            mine = [(counts[place], place) for place, (n, _) in enumerate(groups) if n == number]
+            self._choice[number] = groups[min(mine)[1]][1]
+        self._compile(self._choice)
+
+    def _compile(self, chosen: Mapping[int, Group]) -> None:
+        self._of_pattern: list[list[int]] = []
+        known: dict[Pattern, int] = {}
+        for number, group in chosen.items():
+            for pattern in group:
+                if pattern not in known:
+                    known[pattern] = len(self._of_pattern)
+                    self._of_pattern.append([])
+                self._of_pattern[known[pattern]].append(number)
+        self._escape = known[(ESCAPE, False)] = len(self._of_pattern)
+        self._of_pattern.append(list(range(len(self._searches))))
+        self._database = hyperscan.Database()
+        self._database.compile(
+            expressions=[pattern for pattern, _ in known],
+            ids=list(known.values()),
+            elements=len(known),
+            flags=_flags(caseless for _, caseless in known),
+        )
+
+
+def _flags(caseless: Iterable[bool]) -> list[int]:
+    return [hyperscan.HS_FLAG_CASELESS if either else 0 for either in caseless]
