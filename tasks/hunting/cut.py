@@ -17,7 +17,7 @@ TAIL = b"}]}"
 BETWEEN = b'},{"eventVersion"'
 LARGEST = 320 * 1024
 """CloudTrail writes records of at most 256 KB, and leaves out parameters of more than 100 KB."""
-COUNTED = 64 * 1024
+COUNTED = 32 * 1024
 
 
 def compact(text: Text) -> bool:
@@ -51,7 +51,7 @@ def before(text: Text, begin: int) -> int:
 
 
 def about_how_many(text: Text) -> int:
-    """Records of a compact file: exact up to 64 KB, for larger ones as dense as there."""
+    """Records of a compact file: exact up to 32 KB, for larger ones as dense as there."""
     if len(text) <= COUNTED:
         return text.count(BETWEEN) + 1
     return round((text.count(BETWEEN, 0, COUNTED) or 1) * len(text) / COUNTED)

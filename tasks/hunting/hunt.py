@@ -25,7 +25,7 @@ from tasks.hunting.coverage import LATE, Covered, Period
 from tasks.hunting.layout import ACCESS, CLOUDTRAIL, Listing, LogFile, listing
 from tasks.hunting.patterns import Search
 from tasks.hunting.rule_findings import rule_findings
-from tasks.hunting.scanner import KEPT, Hit
+from tasks.hunting.scanner import TIRED, Hit
 from tasks.logs.access_logs import NotALine, parse_line, to_record
 from tasks.logs.text import parse
 
@@ -66,7 +66,9 @@ class _Hunt:
         for search, count in sum((batch.left_out for batch in batches), Counter()).items():
             self.gaps.append(f"{count} hit(s) of {search} were counted and not kept: there are too many.")
         for search, count in sum((batch.tired for batch in batches), Counter()).items():
-            self.gaps.append(f"{KEPT} records or more of {count} file(s) answer {search}: their others were not asked.")
+            self.gaps.append(
+                f"{TIRED} or more records of each of {count} file(s) answer {search}: it was not asked of their others."
+            )
         return batches
 
     def place(self, hit: Hit) -> str:

@@ -15,6 +15,9 @@ from decisions.sigma_literals import ESCAPED
 ESCAPE = rb"\\u00"
 HIDDEN = re.compile(ESCAPED)
 """A letter or digit that stands escaped may hide a text from every other pattern: such a record is parsed."""
+LOOKALIKE = rb'\[\{"eventVersion"'
+"""Where a list of records begins: once in a file, or within a record there is a list of what looks like records."""
+FIRST_LIST = len(b'{"Records":[{"eventVersion"')
 TELLING = 256 * 1024
 """A file of this size tells which texts are rare in these logs."""
 
@@ -46,6 +49,8 @@ class Patterns:
         self._searches = searches
         self._choice = {n: search.groups[0] for n, search in enumerate(searches) if search.groups}
         self._open = any(search.groups and len(search.groups) > 1 for search in searches)
+        self.lookalikes = False
+        """Whether within a record of the file last looked at there was a list of what looks like records."""
         self._compile(self._choice)
 
     def found(self, text: bytes | bytearray) -> list[tuple[int, int]]:
@@ -61,10 +66,13 @@ class Patterns:
 
     def _scan(self, text: bytes | bytearray) -> list[tuple[int, int]]:
         found: list[tuple[int, int]] = []
-        append, escape = found.append, self._escape
+        append, escape, lookalike = found.append, self._escape, self._escape + 1
+        self.lookalikes = False
 
         def matched(pattern: int, _begin: int, end: int, _flags: int, _context: object) -> None:
-            if pattern != escape or HIDDEN.match(text, end - len(ESCAPE) + 1):
+            if pattern == lookalike:
+                self.lookalikes = self.lookalikes or end > FIRST_LIST
+            elif pattern != escape or HIDDEN.match(text, end - len(ESCAPE) + 1):
                 append((end, pattern))
 
         self._database.scan(text, match_event_handler=matched)
@@ -94,6 +102,8 @@ class Patterns:
                 self._of_pattern[known[pattern]].append(number)
         self._escape = known[(ESCAPE, False)] = len(self._of_pattern)
         self._of_pattern.append(list(range(len(self._searches))))
+        if not all(search.proved for search in self._searches):
+            known[(LOOKALIKE, False)] = self._escape + 1
         self._database = hyperscan.Database()
         self._database.compile(
             expressions=[pattern for pattern, _ in known],

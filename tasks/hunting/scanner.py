@@ -9,7 +9,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,9 +22,9 @@ from tasks.hunting.patterns import Patterns, Record, Search
 from tasks.hunting.reading import read
 
 KEPT = 200
-"""Records kept of one search in one file; a search that so many records answer is not asked of the file's others."""
-PROVED = 3
-"""So few hits of a file are proved to be records by parsing what stands before (an object within a record can look like one)."""
+"""Records kept of one search in one file; how many there were is counted."""
+TIRED = 64
+"""A search that so many records of one file answer is not asked of its others, unless each hit counts."""
 JOINED = 64
 """Pieces that are joined to one record at most; a record with more objects of that kind in it is read otherwise."""
 TIME = b'"eventTime":"'
@@ -111,7 +111,7 @@ class Scanner:
                 if matched := self._matched(record, candidates):
                     hits[begin] = begin, end, matched
                     seen.update(matched)
-                    tired |= {n for n in matched if seen[n] >= KEPT and not self._searches[n].proved}
+                    tired |= {n for n in matched if seen[n] >= TIRED and not self._searches[n].proved}
             if hits and not self._every and self._needs_proof(hits.values()):
                 hits = self._proved(text, hits.values())
         except ValueError:
@@ -124,8 +124,9 @@ class Scanner:
         told.first, told.last = min(times, default=""), max(times, default="")
         return True
 
-    def _needs_proof(self, hits: Collection[Span]) -> bool:
-        return len(hits) <= PROVED or any(self._searches[n].proved for *_, matched in hits for n in matched)
+    def _needs_proof(self, hits: Iterable[Span]) -> bool:
+        """An object within a record can look like a record: where there are such, and where each hit counts."""
+        return self._patterns.lookalikes or any(self._searches[n].proved for *_, matched in hits for n in matched)
 
     def _proved(self, text: cut.Text, hits: Iterable[Span]) -> dict[int, Span]:
         """The hits that are records; instead of an object within a record the record, if it answers itself."""

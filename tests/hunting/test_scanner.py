@@ -180,13 +180,36 @@ def test_rules_find_what_the_reference_finds(tmp_path: Path) -> None:
     loaded = load_rules({n: RULES.format(name=n, id=n, selection=s) for n, s in selections.items()})
     records = [
         event(n, "ExportImage" if n % 9 == 0 else "RunInstances", userAgent=str(n) if n % 7 == 0 else "cli")
-        for n in range(150)
+        for n in range(60)
     ]
     path = write(tmp_path, compact(records))
     for rules in (loaded.rules, [rule for rule in loaded.rules if not rule.costly]):
         told = scan(path, Scanner(searches.rules(rules), LIMIT))
         expected = {rule.id: sum(searches.Matches(rule)(record) for record in records) for rule in rules}
         assert dict(told.counts) == expected
+
+
+def test_a_rule_that_most_records_answer_tires(tmp_path: Path) -> None:
+    """It is not asked of all of a file, which is told; what is rare is found to the last record all the same."""
+    selections = {"most": "{awsRegion: eu-central-1}", "rare": "{eventName: StopLogging}"}
+    loaded = load_rules({n: RULES.format(name=n, id=n, selection=s) for n, s in selections.items()})
+    records = [*(event(n) for n in range(600)), event(600, "StopLogging")]
+    told = scan(write(tmp_path, compact(records)), Scanner(searches.rules(loaded.rules), LIMIT))
+    assert told.tired == {"most"}
+    assert 0 < told.counts["most"] < 600
+    assert told.counts["rare"] == 1
+
+
+def test_of_several_texts_the_rarest_is_looked_for(tmp_path: Path) -> None:
+    """Which text is rare is learned from the logs, and changes no answer."""
+    rule = load_rules(
+        {"a": RULES.format(name="a", id="a", selection="{eventSource: ec2.amazonaws.com, userAgent: seldom}")}
+    )
+    records = [event(n, userAgent="seldom" if n % 300 == 1 else "often") for n in range(1200)]
+    scanner = Scanner(searches.rules(rule.rules), LIMIT)
+    for _ in range(2):
+        told = scan(write(tmp_path, compact(records)), scanner)
+        assert told.counts["a"] == 4
 
 
 def test_only_the_period_answers(tmp_path: Path) -> None:
