@@ -47,6 +47,8 @@ def hunt(
     from settings.logs import logs
     from tasks.hunting.hunt import hunt as hunt_files
 
+    if str(path).startswith("s3:"):
+        raise UsageProblem("Buckets are not read. Copy the days that you need (`aws s3 sync`), and name the folder.")
     if not path.exists():
         raise UsageProblem(f"{path} is not there. Name a folder of log files; it is searched to its bottom.")
     period = _period(since, until, datetime.now(UTC))

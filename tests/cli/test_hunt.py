@@ -52,7 +52,7 @@ def test_nothing_searched_is_no_answer(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [["/not/there"], [".", "--since", "soon"], [".", "--since", "2026-03-02", "--until", "2026-03-01"], [".", "--rules", "/not/there"]],
+    [["/not/there"], ["s3://bucket/AWSLogs"], [".", "--since", "soon"], [".", "--since", "2026-03-02", "--until", "2026-03-01"], [".", "--rules", "/not/there"]],
 )  # fmt: skip
 def test_wrong_usage_is_a_sentence(wrong: list[str]) -> None:
     """Exit 2 with the next step, never a traceback."""
