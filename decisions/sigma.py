@@ -20,21 +20,9 @@ __all__ = ["ESCAPED", "Correlation", "Literal", "Loaded", "Rule", "load_rules", 
 
 
 @dataclass(frozen=True)
-class Rule:
+class Rule(Head):
     """One detection rule."""
 
-    id: str
-    title: str
-    level: str
-    tags: tuple[str, ...]
-    falsepositives: tuple[str, ...]
-    description: str
-    name: str | None
-    """What correlation rules may call it by."""
-    service: str
-    """`cloudtrail` or `s3access`: the records it is about."""
-    source: str
-    """The name of the text that it was read from."""
     detection: Node
     literals: tuple[tuple[Literal, ...], ...] | None
     """Of each group one alternative stands in a matching record's raw bytes, the most telling group first; None: costly."""
@@ -90,19 +78,7 @@ def matches(rule: Rule, record: Mapping[str, Any]) -> bool:
 
 def _rule(document: Document, about: Head) -> Rule:
     node = detection(document)
-    return Rule(
-        id=about.id,
-        title=about.title,
-        level=about.level,
-        tags=about.tags,
-        falsepositives=about.falsepositives,
-        description=about.description,
-        name=about.name,
-        service=about.service,
-        source=about.source,
-        detection=node,
-        literals=literals(node),
-    )
+    return Rule(**vars(about), detection=node, literals=literals(node))
 
 
 def _resolved(

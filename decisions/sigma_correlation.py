@@ -25,17 +25,9 @@ _OPERATORS = ("eq", "neq", "gt", "gte", "lt", "lte")
 
 
 @dataclass(frozen=True)
-class Correlation:
+class Correlation(Head):
     """One correlation rule."""
 
-    id: str
-    title: str
-    level: str
-    tags: tuple[str, ...]
-    falsepositives: tuple[str, ...]
-    description: str
-    name: str | None
-    source: str
     type: str
     rules: tuple[str, ...]
     """Ids of the rules (or correlations) whose hits it is about; for `temporal_ordered` in their order."""
@@ -89,14 +81,7 @@ def correlation(document: Document, about: Head) -> Correlation:
         raise Refused("the correlation names no rules")
     limits, counted = _condition(section.get("condition"), str(kind))
     return Correlation(
-        id=about.id,
-        title=about.title,
-        level=about.level,
-        tags=about.tags,
-        falsepositives=about.falsepositives,
-        description=about.description,
-        name=about.name,
-        source=about.source,
+        **vars(about),
         type=str(kind),
         rules=rules,
         group_by=_texts(section.get("group-by")),

@@ -29,8 +29,11 @@ class Head:
     falsepositives: tuple[str, ...]
     description: str
     name: str | None
+    """What correlation rules may call it by."""
     service: str
+    """`cloudtrail` or `s3access`: the records it is about."""
     source: str
+    """The name of the text that it was read from."""
 
 
 def documents(text: str) -> list[Document]:
