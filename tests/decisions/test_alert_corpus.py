@@ -14,7 +14,8 @@ from decisions.alert_events import behind
 from lab.ecs import Retain
 from tests.decisions.alert_bodies import BODIES, FIELDS
 from tests.decisions.alert_parts import alert, encoded, nested, record
-from tests.decisions.test_alert import rekeyed, use
+from tests.decisions.test_alert import rekeyed
+from tests.decisions.test_alert_hostile import use
 from tests.decisions.test_alert_events import damaged
 from tests.decisions.variants import variant
 
