@@ -15,8 +15,8 @@ from lab.ecs import Retain
 from tests.decisions.alert_bodies import BODIES, FIELDS
 from tests.decisions.alert_parts import alert, encoded, nested, record
 from tests.decisions.test_alert import rekeyed
-from tests.decisions.test_alert_hostile import use
 from tests.decisions.test_alert_events import damaged
+from tests.decisions.test_alert_hostile import use
 from tests.decisions.variants import variant
 
 ROOT = Path(__file__).resolve().parents[2]
