@@ -45,7 +45,8 @@ def hunt(
     from decisions.hunt import who_exports
     from decisions.hunt_page import hunt_page, who_page
     from settings.logs import logs
-    from tasks.hunting.hunt import hunt as hunt_files
+    from tasks.hunting.file_source import FileSource
+    from tasks.hunting.hunt import hunt as search
 
     if str(path).startswith("s3:"):
         raise UsageProblem("Buckets are not read. Copy the days that you need (`aws s3 sync`), and name the folder.")
@@ -54,8 +55,8 @@ def hunt(
     period = _period(since, until, datetime.now(UTC))
     loaded = _rules(rules) if rules else None
     with Progress() as progress:
-        limit = logs().log_file_max_bytes
-        result = hunt_files(path, period, loaded, limit, workers, progress.told, follow=not who_exported)
+        source = FileSource(path, period, logs().log_file_max_bytes, workers, progress.told)
+        result = search(source, period, loaded, follow=not who_exported)
     if as_json:
         rows = [row.model_dump(mode="json") for row in who_exports(result.findings)]
         answer = {"who_exported": rows} if who_exported else {"found": bool(result.alarming)}

@@ -38,6 +38,10 @@ class Period:
         early = self.since is not None and day < self.since.astimezone(UTC).date()
         return not late and not early
 
+    def holds(self, moment: datetime) -> bool:
+        """Whether a moment is within it."""
+        return (self.since is None or moment >= self.since) and (self.until is None or moment <= self.until)
+
     @property
     def bounds(self) -> tuple[str, str]:
         """As the scanner compares it with eventTime."""

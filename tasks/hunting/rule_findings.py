@@ -1,8 +1,8 @@
-"""What Sigma rules and the correlations over them say about the hits of a pass."""
+"""What Sigma rules and the correlations over them say about what was found."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from decisions.activity import LogRecord
 from decisions.cloudtrail import parse_record
@@ -10,30 +10,20 @@ from decisions.hunt import HuntFinding, finding_id, finding_of
 from decisions.sigma import Loaded
 from decisions.sigma_correlation import Hit as RuleHit
 from decisions.sigma_correlation import correlate
-from tasks.hunting.batch import Batch
-from tasks.hunting.scanner import Hit
-from tasks.logs.text import parse
+from tasks.hunting.source import Found
 
 
-def rule_findings(loaded: Loaded, batches: Iterable[Batch], place: Callable[[Hit], str]) -> list[HuntFinding]:
+def rule_findings(loaded: Loaded, first: Iterable[Found]) -> list[HuntFinding]:
     """A finding for each record that a rule matches, each event once, and one for each time that a correlation goes off."""
     rules = {rule.id: rule for rule in loaded.rules}
     found: dict[str, HuntFinding] = {}
     hits: dict[tuple[str, str], RuleHit] = {}
-    for hit in (hit for batch in batches for hit in batch.hits):
-        named = [name for name in hit.searches if name in rules]
-        if not named:
-            continue
-        raw = parse(hit.raw)
-        try:
-            record = parse_record(raw, place(hit))
-        except ValueError:  # the rule matches what is no whole record: it is counted, and no finding can name it
-            continue
-        for name in named:
-            hits.setdefault((name, record.event_id), RuleHit(name, record.time, raw))
+    for one in first:
+        for name in (name for name in one.searches if name in rules):
+            hits.setdefault((name, one.record.event_id), RuleHit(name, one.record.time, one.raw or {}))
             if name in loaded.hidden:
                 continue
-            finding = finding_of(name, "rule", rules[name].title, rules[name].level, record)
+            finding = finding_of(name, "rule", rules[name].title, rules[name].level, one.record)
             found.setdefault(finding.id, finding)
     return [*found.values(), *_correlated(loaded, list(hits.values()))]
 

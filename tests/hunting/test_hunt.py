@@ -19,8 +19,9 @@ from lab.cloudtrail_generator import generate
 from tasks.hunting import pool, searches
 from tasks.hunting.batch import Batch
 from tasks.hunting.coverage import Period
+from tasks.hunting.file_source import FileSource, pruned
 from tasks.hunting.fixtures import load
-from tasks.hunting.hunt import hunt, pruned
+from tasks.hunting.hunt import followed_of, hunt
 from tasks.hunting.layout import LogFile, listing
 from tasks.hunting.scanner import Scanned
 from tests.hunting.logs_of import ACCOUNT, compact, event, export, write
@@ -43,7 +44,7 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, A
 def test_finds_all_that_was_planted_and_nothing_else(made_up: tuple[Path, dict[str, Any]]) -> None:
     """Exports, what their keys did, and downloads in CloudTrail and in access logs; decoys are none."""
     folder, truth = made_up
-    result = hunt(folder, Period(), None, LIMIT)
+    result = hunt(FileSource(folder, Period(), LIMIT), Period())
     assert ids(result, "export") == set(truth["exports"])
     cloudtrail = {one for one in ids(result, "download") if not one.startswith("access-log:")}
     lines = {one.split(":")[1] for one in ids(result, "download") if one.startswith("access-log:")}
@@ -64,13 +65,12 @@ def test_finds_the_same_in_many_processes(
 ) -> None:
     """The same findings with the same ids; rules and correlations included."""
     folder, truth = made_up
-    alone = hunt(folder, Period(), load(), LIMIT, workers=1)
+    alone = hunt(FileSource(folder, Period(), LIMIT, workers=1), Period(), load())
     monkeypatch.setattr(pool, "ALONE", 0)
     monkeypatch.setattr(pool, "BATCH_FILES", 20)
     told: list[tuple[str, int, int]] = []
-    spread = hunt(
-        folder, Period(), load(), LIMIT, workers=3, progress=lambda name, n, of, *_: told.append((name, n, of))
-    )
+    source = FileSource(folder, Period(), LIMIT, 3, progress=lambda name, n, of, *_: told.append((name, n, of)))
+    spread = hunt(source, Period(), load())
     assert spread == alone
     assert ids(spread, "rule") & set(truth["exports"])
     assert not ids(spread, "rule", "correlation") & set(truth["decoys"])
@@ -81,8 +81,8 @@ def test_a_period_limits_files_and_events(made_up: tuple[Path, dict[str, Any]]) 
     """Files of other days are not opened, and their number is said."""
     folder, _ = made_up
     since, until = datetime(2026, 3, 4, tzinfo=UTC), datetime(2026, 3, 8, tzinfo=UTC)
-    whole = hunt(folder, Period(), None, LIMIT)
-    part = hunt(folder, Period(since, until), None, LIMIT)
+    whole = hunt(FileSource(folder, Period(), LIMIT), Period())
+    part = hunt(FileSource(folder, Period(since, until), LIMIT), Period(since, until))
     assert ids(part, "export") == {
         f.event_id for f in whole.findings if f.kind == "export" and since <= f.time <= until
     }
@@ -93,9 +93,9 @@ def test_a_period_limits_files_and_events(made_up: tuple[Path, dict[str, Any]]) 
 def test_the_second_pass_reads_only_what_an_export_concerns(made_up: tuple[Path, dict[str, Any]]) -> None:
     """Files of other accounts and of days long after are left out."""
     folder, _ = made_up
-    exports = [f for f in hunt(folder, Period(), None, LIMIT).findings if f.kind == "export"]
+    exports = [f for f in hunt(FileSource(folder, Period(), LIMIT), Period()).findings if f.kind == "export"]
     first = min(exports, key=lambda finding: finding.time)
-    kept = pruned(listing(folder).files, [first])
+    kept = pruned(listing(folder).files, followed_of([first], []))
     assert kept
     assert {file.account for file in kept if file.account} == {first.account}
     assert max(file.day for file in kept if file.account) <= "2026-03-10"
@@ -104,7 +104,7 @@ def test_the_second_pass_reads_only_what_an_export_concerns(made_up: tuple[Path,
 def test_who_exported_is_the_base_line(made_up: tuple[Path, dict[str, Any]]) -> None:
     """The approved exporter stands first: most exports, to one bucket."""
     folder, _ = made_up
-    rows = who_exports(hunt(folder, Period(), None, LIMIT, follow=False).findings)
+    rows = who_exports(hunt(FileSource(folder, Period(), LIMIT), Period(), follow=False).findings)
     assert rows[0].caller == f"arn:aws:iam::{ACCOUNT}:role/migration"
     assert rows[0].bucket == "approved-exports"
     assert rows[0].count == 4
@@ -119,7 +119,7 @@ def test_layouts_with_and_without_organisation_and_prefix(tmp_path: Path) -> Non
     write(tmp_path, b"{}", place=f"AWSLogs/{ACCOUNT}/CloudTrail-Insight/eu-central-1/2026/03/02")
     write(tmp_path, b"{}", name=f"{ACCOUNT}_CloudTrail-Digest_eu-central-1_trail.json.gz", place="elsewhere")
     write(tmp_path, b"x", name="readme.txt", place="")
-    result = hunt(tmp_path, Period(), None, LIMIT)
+    result = hunt(FileSource(tmp_path, Period(), LIMIT), Period())
     assert len(ids(result, "export")) == 4
     assert {file.account for file in listing(tmp_path).files} == {ACCOUNT}
     assert result.coverage.skipped == {"digest": 2, "Insight": 1, "not a log by its name": 1}
@@ -133,7 +133,8 @@ def test_coverage_names_every_hole(tmp_path: Path) -> None:
         write(tmp_path, compact([event(1)]), place=f"{month}/{day}")
     write(tmp_path, b"not a log", name="broken.json.gz", place=f"{month}/08")
     write(tmp_path, compact([event(1), event(2)])[:-300], name="cut.json.gz", place=f"{month}/08")
-    result = hunt(tmp_path, Period(datetime(2026, 2, 27, tzinfo=UTC), datetime(2026, 3, 20, tzinfo=UTC)), None, LIMIT)
+    period = Period(datetime(2026, 2, 27, tzinfo=UTC), datetime(2026, 3, 20, tzinfo=UTC))
+    result = hunt(FileSource(tmp_path, period, LIMIT), period)
     words = " ".join(result.coverage.sentences())
     assert "Searched 5 of 6 files" in words
     assert "for 2026-03-03 to 2026-03-05 (3 days), though" in words
@@ -150,7 +151,7 @@ def test_links_and_locked_folders_are_named(tmp_path: Path) -> None:
     """A loop of links ends the hunt not, and is said."""
     write(tmp_path, compact([export(1)]))
     (tmp_path / "loop").symlink_to(tmp_path)
-    result = hunt(tmp_path, Period(), None, LIMIT)
+    result = hunt(FileSource(tmp_path, Period(), LIMIT), Period())
     assert len(ids(result, "export")) == 1
     assert "symbolic link" in " ".join(result.coverage.sentences())
 
@@ -158,7 +159,7 @@ def test_links_and_locked_folders_are_named(tmp_path: Path) -> None:
 def test_too_many_hits_are_counted_and_said(tmp_path: Path) -> None:
     """Results are bounded; what was left out is a gap with its number."""
     write(tmp_path, compact([export(n) for n in range(500)]))
-    result = hunt(tmp_path, Period(), None, LIMIT, follow=False)
+    result = hunt(FileSource(tmp_path, Period(), LIMIT), Period(), follow=False)
     assert len(ids(result, "export")) == 200
     assert "300 hit(s) of exports were counted and not kept" in " ".join(result.coverage.gaps)
 
