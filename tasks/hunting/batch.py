@@ -48,7 +48,7 @@ class Batch:
         if told.problems:
             named = self.unread if told.unread else self.damaged
             if len(named) < SAID:
-                named.append((told.file.path, "; ".join(told.problems)))
+                named.append((told.file.called, "; ".join(told.problems)))
             else:
                 self.not_named += 1
         returned: Counter[str] = Counter()

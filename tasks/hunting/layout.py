@@ -32,6 +32,13 @@ class LogFile:
     account: str = ""
     region: str = ""
     day: str = ""
+    name: str = ""
+    """What findings and problems call it, where that is not the path: a copy of an object in a bucket."""
+
+    @property
+    def called(self) -> str:
+        """As it is named to people."""
+        return self.name or self.path
 
 
 @dataclass

@@ -42,6 +42,7 @@ class Hit:
     raw: bytes
     kind: str
     path: str
+    """What its file is called."""
 
 
 @dataclass(slots=True)
@@ -172,7 +173,7 @@ class Scanner:
         ids = tuple(self._searches[n].id for n in matched)
         told.counts.update(ids)
         if any(told.counts[name] <= KEPT for name in ids):
-            told.hits.append(Hit(ids, raw(), kind, told.file.path))
+            told.hits.append(Hit(ids, raw(), kind, told.file.called))
 
     def _whole(self, text: cut.Text, told: Scanned) -> None:
         """Parse everything that can be parsed."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import random
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -215,6 +217,37 @@ def test_a_file_that_kills_its_reader_is_named(tmp_path: Path, monkeypatch: pyte
         ("4.json.gz", "it cannot be read: the process that read it ended (signal 9)")
     ]
     assert sum(len(batch.hits) for batch in batches) == 5
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_files_are_taken_as_they_are_needed_and_named_as_they_are_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    """So many copies of a bucket's objects lie on the disk at once as are being read; nobody hears of the copies."""
+    for n in range(40):
+        write(tmp_path, b"broken" if n == 7 else compact([export(n)]), name=f"{n:02}.json.gz")
+    monkeypatch.setattr(pool, "ALONE", 1)
+    monkeypatch.setattr(pool, "BATCH_FILES", 2)
+    held, most = 0, 0
+
+    def fetched() -> Iterator[LogFile]:
+        nonlocal held, most
+        for file in listing(tmp_path).files:
+            held += 1
+            most = max(most, held)
+            yield dataclasses.replace(file, name=f"s3://trail/{Path(file.path).name}")
+
+    def done(files: Sequence[LogFile]) -> None:
+        nonlocal held
+        held -= len(files)
+
+    batches = list(pool.scan(fetched(), pool.Pass((searches.exports(),), LIMIT), workers, done))
+    assert held == 0
+    assert most <= 2 * (workers + 1)
+    assert {hit.path for batch in batches for hit in batch.hits} == {
+        f"s3://trail/{n:02}.json.gz" for n in range(40) if n != 7
+    }
+    assert [path for batch in batches for path, _ in batch.unread] == ["s3://trail/07.json.gz"]
 
 
 def test_memory_does_not_grow_with_the_logs(tmp_path: Path) -> None:
