@@ -1,4 +1,4 @@
-"""`vmexport hunt`: exports in log files that no alert told of. Needs no database, no server and no AWS account."""
+"""`vmexport hunt`: exports in past logs that no alert told of. Over files it needs no database, no server and no AWS account."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ WHEN = "400d (so many days ago), 2026-03-01 or an ISO 8601 moment (UTC without a
 
 
 def hunt(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder (or file) of CloudTrail and S3 access logs")],
+    path: Annotated[
+        str | None, typer.Argument(metavar="PATH", help="A folder (or file) of CloudTrail and S3 access logs")
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A Parquet store, in place of PATH (vmexport store ingest makes it)"),
+    ] = None,
     since: Annotated[str | None, typer.Option(help=f"Only what happened since then: {WHEN}")] = None,
     until: Annotated[str | None, typer.Option(help="Only what happened until then, likewise")] = None,
     rules: Annotated[
@@ -31,7 +37,7 @@ def hunt(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The answer as one JSON document")] = False,
 ) -> None:
-    """Every export in the logs below a folder, what else its keys did, who read what was exported, and what rules match.
+    """Every export in the logs of one place, what else its keys did, who read what was exported, and what rules match.
 
     The answer always says what part of the logs it covers. Exit 1 when something was found (not with --who-exported), 0 when
     nothing was, 2 when nothing could be searched.
@@ -42,21 +48,20 @@ def hunt(
 
     from cli.console import UsageProblem, say, say_json, show
     from cli.hunt_progress import Progress
+    from cli.hunt_sources import Where, source
     from decisions.hunt import who_exports
     from decisions.hunt_page import hunt_page, who_page
-    from settings.logs import logs
-    from tasks.hunting.file_source import FileSource
     from tasks.hunting.hunt import hunt as search
+    from tasks.hunting.table import TableUnanswered
 
-    if str(path).startswith("s3:"):
-        raise UsageProblem("Buckets are not read. Copy the days that you need (`aws s3 sync`), and name the folder.")
-    if not path.exists():
-        raise UsageProblem(f"{path} is not there. Name a folder of log files; it is searched to its bottom.")
+    where = Where(path=path, store=store)
     period = _period(since, until, datetime.now(UTC))
     loaded = _rules(rules) if rules else None
-    with Progress() as progress:
-        source = FileSource(path, period, logs().log_file_max_bytes, workers, progress.told)
-        result = search(source, period, loaded, follow=not who_exported)
+    with Progress() as progress, source(where, period, progress.told, workers) as asked:
+        try:
+            result = search(asked, period, loaded, follow=not who_exported)
+        except TableUnanswered as error:
+            raise UsageProblem(str(error)) from error
     if as_json:
         rows = [row.model_dump(mode="json") for row in who_exports(result.findings)]
         answer = {"who_exported": rows} if who_exported else {"found": bool(result.alarming)}
@@ -64,7 +69,7 @@ def hunt(
     else:
         show(who_page(result) if who_exported else hunt_page(result))
     if not result.coverage.files_searched:
-        say(f"No log file in {path} could be searched: this is no answer.", error=True)
+        say(f"Nothing of {where.named} could be searched: this is no answer.", error=True)
         raise typer.Exit(2)
     if result.alarming and not who_exported:
         raise typer.Exit(1)

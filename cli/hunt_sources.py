@@ -1,0 +1,70 @@
+"""Where `vmexport hunt` looks: each kind of store is one branch, made by its own module when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tasks.hunting.coverage import Period
+    from tasks.hunting.source import Source
+
+Told = Callable[[str, int, int, int, int], None]
+"""As cli/hunt_progress.Progress.told."""
+
+
+@dataclass(frozen=True)
+class Where:
+    """What the user named; exactly one of them is to be set. Names are those of the options."""
+
+    path: str | None = None
+    store: Path | None = None
+
+    @property
+    def named(self) -> str:
+        """The one, for sentences. Raises UsageProblem when there is none, or more than one."""
+        from cli.console import UsageProblem
+
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        asked = [str(value) if name == "path" else f"--{name} {value}" for name, value in given.items() if value]
+        if len(asked) != 1:
+            options = ", ".join(f"--{name}" for name in given if name != "path")
+            got = f"got {' and '.join(asked)}" if asked else "got none"
+            raise UsageProblem(f"Name one place to hunt in: PATH or one of {options} ({got}).")
+        return asked[0].replace(" True", "")
+
+
+@contextmanager
+def source(where: Where, period: Period, told: Told, workers: int | None = None) -> Iterator[Source]:
+    """The source that was named, to be closed at the end. Raises UsageProblem when it cannot be used."""
+    where.named  # noqa: B018 - for what it raises
+    if where.store:
+        yield _store(where.store, period)
+    else:
+        yield _files(str(where.path), period, told, workers)
+
+
+def _files(path: str, period: Period, told: Told, workers: int | None) -> Source:
+    from cli.console import UsageProblem
+    from settings.logs import logs
+    from tasks.hunting.file_source import FileSource
+
+    if path.startswith("s3:"):
+        raise UsageProblem("Buckets are not read. Copy the days that you need (`aws s3 sync`), and name the folder.")
+    if not Path(path).exists():
+        raise UsageProblem(f"{path} is not there. Name a folder of log files; it is searched to its bottom.")
+    return FileSource(Path(path), period, logs().log_file_max_bytes, workers, told)
+
+
+def _store(folder: Path, period: Period) -> Source:
+    from cli.console import UsageProblem
+    from tasks.hunting.duckdb_table import DuckDbTable
+    from tasks.hunting.store import Store
+    from tasks.hunting.table_source import TableSource
+
+    if not folder.is_dir():
+        raise UsageProblem(f"{folder} is not there. Name the folder of a store, which `vmexport store ingest` makes.")
+    return TableSource(DuckDbTable(Store(folder)), period)
