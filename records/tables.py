@@ -183,3 +183,74 @@ outbox = Table(
     Index("outbox_waiting", "system", "case_id", "id", postgresql_where=text("state = 'waiting'")),
 )
 """What is still to be written into other systems, and what they answered."""
+
+log_file = Table(
+    "log_file",
+    metadata,
+    Column("reader", Text, nullable=False),  # the id of a Parquet store, or the name of a hunt that reads files itself
+    Column("source", Text, nullable=False),  # the folder or bucket below which the key is a name
+    Column("key", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("etag", Text, nullable=False),  # of a local file the time of its last change
+    Column("state", Text, nullable=False),  # done, damaged: in part, quarantined: not at all
+    Column("events", BigInteger, nullable=False),
+    Column("problems", Text),
+    Column("day", Text),
+    _moment("read_at"),
+    PrimaryKeyConstraint("reader", "source", "key", name="log_file_pkey"),
+)
+"""Which log files were read, as they were then: a file is read once, however late it comes."""
+
+store_part = Table(
+    "store_part",
+    metadata,
+    Column("store", Text, nullable=False),
+    Column("table_name", Text, nullable=False),
+    Column("dt", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("state", Text, nullable=False),  # staged: whole, to be moved in; live; leaving: another part stands for it
+    Column("rows", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("replaces", Text),
+    _moment("made_at"),
+    PrimaryKeyConstraint("store", "table_name", "dt", "name", name="store_part_pkey"),
+)
+"""The Parquet files of each store: what happens to their files is decided here first, and done afterwards."""
+
+hunt_run = Table(
+    "hunt_run",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("hunt", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    _moment("since", nullable=True),
+    _moment("until", nullable=True),
+    Column("state", Text, nullable=False),  # running, done, failed
+    _moment("started_at"),
+    _moment("ended_at", nullable=True),
+    Column("why", Text),
+    Column("counts", Text, nullable=False),
+    Index("hunt_run_one", "hunt", "target", unique=True, postgresql_where=text("state = 'running'")),
+    Index("hunt_run_last", "hunt", "target", "id"),
+)
+"""One run of a hunt over one period of one place; of a hunt and a place one runs at a time."""
+
+hunt_finding = Table(
+    "hunt_finding",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("hunt", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    _moment("event_time"),
+    Column("document", Text, nullable=False),
+    Column("state", Text, nullable=False),  # new: to be handed to the inbox; handed; noted: nobody is told
+    Column("first_run", BigInteger, ForeignKey("hunt_run.id")),
+    _moment("found_at"),
+    _moment("decided_at", nullable=True),
+    Column("case_id", Text),
+    Column("why", Text),
+    Index("hunt_finding_new", "event_time", "id", postgresql_where=text("state = 'new'")),
+    Index("hunt_finding_time", "hunt", "event_time"),
+    Index("hunt_finding_case", "case_id", postgresql_where=text("case_id is not null")),
+)
+"""What hunts found, each event once; what is `new` is the outbox to the inbox."""
