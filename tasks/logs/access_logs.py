@@ -1,4 +1,4 @@
-"""S3 server access logs: lines of up to 27 fields of which three may hold unescaped quotes, written by whoever calls.
+"""S3 server access logs as a place to search: a folder with the log objects of any number of log buckets.
 
 Delivered best effort, hours late or never: they can show a read, never that there was none.
 """
@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from decisions.activity import LogAnswer, LogRecord
+from tasks.logs.access_line import NotALine, parse_line
 from tasks.logs.files import UNREADABLE, unpacked
 from tasks.logs.interface import Query, Scope, Searching, answer
 
@@ -20,25 +21,6 @@ NAME = re.compile(r"(\d{4}-\d{2}-\d{2})-\d{2}-\d{2}-\d{2}-[0-9A-Fa-f]+$")
 LATE = timedelta(days=3)
 """Files named up to this long after the period are searched as well: a line may arrive late."""
 BEST_EFFORT = "S3 server access logs are delivered best effort, hours late: a read may be missing from them."
-
-HEAD = re.compile(
-    r"(?P<bucket_owner>\S+) (?P<bucket>\S+) \[(?P<time>[^\]]+)\] (?P<remote_ip>\S+) (?P<requester>\S+) "
-    r"(?P<request_id>\S+) (?P<operation>\S+) (?P<key>\S+) "
-    # A request target holds no blank, whatever quotes it holds: so its end is certain.
-    r'(?:"(?P<request_uri>[A-Z]+ \S* HTTP/\d(?:\.\d)?|-)"|-) '
-    r"(?P<http_status>\d{3}|-) (?P<error_code>\S+) (?P<bytes_sent>\d+|-) (?P<object_size>\d+|-) "
-    r'(?P<total_time>\d+|-) (?P<turn_around_time>\d+|-) (?:"|(?=-))'
-)
-TAIL = (
-    "version_id", "host_id", "signature_version", "cipher_suite", "authentication_type", "host_header", "tls_version",
-    "access_point_arn", "aclrequired", "source_region",
-)  # fmt: skip
-"""Fields after the user agent; old lines have fewer, future ones more. None of them holds a quote."""
-NUMBERS = ("http_status", "bytes_sent", "object_size", "total_time", "turn_around_time")
-
-
-class NotALine(ValueError):
-    """The text is no line of an access log."""
 
 
 class AccessLogFiles(Searching):
@@ -87,36 +69,6 @@ class AccessLogFiles(Searching):
             gaps.append(f"{broken} line(s) of {path} could not be read.")
 
 
-def parse_line(line: str) -> dict[str, Any]:
-    """The fields of one line by the names of Elastic's integration; `-` is None, numbers are int. Raises NotALine.
-
-    Referer and user agent are the caller's text and may hold quotes: where one ends and the other begins can then be
-    uncertain; every other field is certain.
-    """
-    head = HEAD.match(line)
-    if head is None:
-        raise NotALine("the fields up to the referer are not those of an access log")
-    rest = line[head.end() - 1 :].rstrip("\r")
-    referer, agent, tail = _quoted(rest)
-    fields: dict[str, Any] = {name: None if value == "-" else value for name, value in head.groupdict().items()}
-    fields |= {name: int(fields[name]) for name in NUMBERS if fields[name] is not None}
-    fields |= {"time": _time(head["time"]), "referrer": referer, "user_agent": agent}
-    return fields | {name: None if value == "-" else value for name, value in zip(TAIL, tail.split(), strict=False)}
-
-
-def _quoted(rest: str) -> tuple[str | None, str | None, str]:
-    """Referer, user agent and what follows: the last quote of the line closes the user agent."""
-    if rest.startswith(" - - "):
-        return None, None, rest[5:]
-    end = rest.rfind('" ')
-    if not rest.startswith('"') or end <= 0:
-        raise NotALine("referer and user agent are not quoted")
-    referer, between, agent = rest[1:end].partition('" "')
-    if not between:
-        raise NotALine("there is no user agent")
-    return (None if referer == "-" else referer), (None if agent == "-" else agent), rest[end + 2 :]
-
-
 def to_record(fields: dict[str, Any], origin: str) -> LogRecord:
     """One line in the shape of all log records; a requester that is no ARN is a canonical id, a service or nobody."""
     requester = fields["requester"]
@@ -142,10 +94,3 @@ def to_record(fields: dict[str, Any], origin: str) -> LogRecord:
         category="access-log",
         origin=origin,
     )
-
-
-def _time(text: str) -> datetime:
-    try:
-        return datetime.strptime(text, "%d/%b/%Y:%H:%M:%S %z").astimezone(UTC)
-    except ValueError as error:
-        raise NotALine(f"{text} is no time") from error

@@ -73,7 +73,10 @@ def test_an_encoded_key_is_decoded():
     assert record.request_parameters["key"] == "vm/a+b c.ova"
 
 
-@pytest.mark.parametrize("text", ["", "x", line()[:120], line().replace("[02/Mar/2026:10:12:13 +0000]", "[yesterday]")])
+@pytest.mark.parametrize("text", [
+    "", "x", line()[:120], line().replace("[02/Mar/2026:10:12:13 +0000]", "[yesterday]"),
+    line().replace("02/Mar/2026:10:12:13 +0000", "01/Jan/0001:00:00:00 +1200"), line(status=f"200 - {'9' * 5000} 1 1 1"),
+])  # fmt: skip
 def test_what_is_no_line_is_refused(text):
     with pytest.raises(NotALine):
         parse_line(text)
