@@ -6,16 +6,20 @@ DEV_STAMP := .venv/.installed-dev
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench permissions docs clean
+.PHONY: help demo test test-engines lint bench permissions docs clean
 
 help: ## What can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(STAMP) ## A whole incident in a simulated organisation (STORY=production-export)
 	@$(BIN)/vmexport demo $(if $(STORY),--story $(STORY)) $(DEMO)
 
 test: $(DEV_STAMP) ## Every check that needs no outside machine
 	@$(BIN)/python -m pytest -n 2 $(PYTEST)
+
+# They are marked by the folders that they stand in (tests/conftest.py).
+test-engines: $(DEV_STAMP) ## Tests on a real Trino and a real Elasticsearch, which are fetched once (Java, Maven, 1 GB)
+	@VMEXPORT_TEST_TRINO=1 VMEXPORT_TEST_REQUIRE_ELASTICSEARCH=1 $(BIN)/python -m pytest tests/trino tests/elastic $(PYTEST)
 
 lint: $(DEV_STAMP) ## Format, style, types, import contracts
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/basedpyright && $(BIN)/lint-imports

@@ -106,7 +106,7 @@ def fetch() -> Path:
     return archive
 
 
-def find_java() -> Path:
+def find_java(version: int = JAVA) -> Path:
     """The home of a Java that is new enough: JAVA_HOME, that on the PATH, or one in /usr/lib/jvm. Raises NoElasticsearch."""
     on_path = shutil.which("java")
     homes = [Path(h) for h in (os.environ.get("ES_JAVA_HOME"), os.environ.get("JAVA_HOME")) if h]
@@ -115,9 +115,9 @@ def find_java() -> Path:
     for home in homes:
         release = home / "release"
         told = re.search(r'JAVA_VERSION="(\d+)', release.read_text()) if release.is_file() else None
-        if told and int(told[1]) >= JAVA and (home / "bin" / "java").exists():
+        if told and int(told[1]) >= version and (home / "bin" / "java").exists():
             return home
-    raise NoElasticsearch(f"no Java >= {JAVA} was found (JAVA_HOME, PATH, /usr/lib/jvm)")
+    raise NoElasticsearch(f"no Java >= {version} was found (JAVA_HOME, PATH, /usr/lib/jvm)")
 
 
 def _configure(root: Path, home: Path) -> None:

@@ -10,7 +10,8 @@ pytest_plugins = ["tests.postgres"]
 
 E2E = "tests/e2e/"
 ELASTIC = "tests/elastic/"
-SHARED = (E2E, ELASTIC)
+TRINO = "tests/trino/"
+SHARED = (E2E, ELASTIC, TRINO)
 """Folders whose tests share one installation, or one server: each in one process."""
 
 
@@ -23,6 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(600))
         if item.nodeid.startswith(ELASTIC):
             item.add_marker(pytest.mark.elastic)
+        if item.nodeid.startswith(TRINO):
+            item.add_marker(pytest.mark.trino)
 
 
 class ByFile(LoadScopeScheduling):

@@ -1,17 +1,13 @@
-"""Rules on a real Trino (VMEXPORT_TEST_TRINO_URL, with a catalog `memory`): the same records as the reference.
-
-How to get one without Docker: notes/engines.md. Over HTTP, so that no client is needed for this alone.
-"""
+"""Rules on a real Trino: the same records as the reference."""
 
 from __future__ import annotations
 
-import os
 import secrets
-import time
+from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
+from trino.dbapi import connect
 
 from decisions.sigma import matches
 from decisions.sigma_sql import quoted, quoted_name, select
@@ -19,39 +15,7 @@ from decisions.sigma_sql_trino import Trino
 from decisions.store_schema import COLUMNS, row
 from tests.hunting.packs import PACKS
 from tests.hunting.sigma_records import records
-
-URL = os.environ.get("VMEXPORT_TEST_TRINO_URL", "")
-HEADERS = {"X-Trino-User": "test", "X-Trino-Catalog": "memory", "X-Trino-Schema": "default"}
-pytestmark = pytest.mark.skipif(not URL, reason="no Trino: set VMEXPORT_TEST_TRINO_URL")
-
-
-def ask(sql: str) -> list[list[Any]]:
-    """The rows of a statement."""
-    rows: list[list[Any]] = []
-    with httpx.Client(timeout=120) as client:
-        answer = client.post(f"{URL}/v1/statement", content=sql.encode(), headers=HEADERS)
-        while True:
-            answer.raise_for_status()
-            told = answer.json()
-            assert "error" not in told, told["error"]["message"]
-            rows += told.get("data") or []
-            if "nextUri" not in told:
-                return rows
-            answer = client.get(told["nextUri"])
-
-
-def started() -> None:
-    """A server says that it is there before its node takes work: the first query that succeeds tells."""
-    end = time.monotonic() + 60
-    while True:
-        try:
-            ask("SELECT count(*) FROM (VALUES 1)")
-        except (httpx.HTTPError, AssertionError):
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.5)
-        else:
-            return
+from tests.trino.conftest import Place
 
 
 def cell(value: Any) -> str:
@@ -60,8 +24,12 @@ def cell(value: Any) -> str:
 
 
 @pytest.mark.parametrize("pack", PACKS)
-def test_trino_says_what_the_reference_says_of_records_made_from_the_rules(pack: str):
-    started()
+def test_trino_says_what_the_reference_says_of_records_made_from_the_rules(pack: str, trino: Place):
+    with connect(host=trino.url, user="test", catalog="memory", schema="default") as connection:
+        compare(pack, lambda sql: connection.cursor().execute(sql).fetchall())
+
+
+def compare(pack: str, ask: Callable[[str], list[Any]]) -> None:
     rules = PACKS[pack]().rules
     made = [record for rule in rules for record in records(rule.detection, 20, f"trino-{rule.id}")]
     population = [record | {"eventID": str(number)} for number, record in enumerate(made)]
