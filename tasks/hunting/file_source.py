@@ -15,8 +15,9 @@ from decisions.sigma import Rule
 from tasks.hunting import pool, searches
 from tasks.hunting.batch import Batch
 from tasks.hunting.coverage import LATE, Covered, Period
-from tasks.hunting.layout import ACCESS, CLOUDTRAIL, Listing, LogFile, listing
+from tasks.hunting.layout import ACCESS, CLOUDTRAIL, Listing, LogFile
 from tasks.hunting.patterns import Search
+from tasks.hunting.place import Folder, Place
 from tasks.hunting.scanner import TIRED, Hit
 from tasks.hunting.source import EXPORTS, KEYS, OBJECTS, Followed, Found
 from tasks.logs.access_logs import NotALine, parse_line, to_record
@@ -28,9 +29,9 @@ Progress = Callable[[str, int, int, int, int], None]
 
 @dataclass
 class FileSource:
-    """The files below a folder."""
+    """The files of one place: a folder, or what another kind of place holds."""
 
-    root: Path
+    root: Path | Place
     period: Period
     max_bytes: int
     workers: int | None = None
@@ -41,9 +42,13 @@ class FileSource:
     _gaps: list[str] = field(default_factory=list)
     _unasked: list[tuple[str, str]] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._where = Folder(self.root) if isinstance(self.root, Path) else self.root
+
     def first(self, rules: Sequence[Rule]) -> Sequence[Found]:
         """All files of the period, once."""
-        self._listing = listing(self.root)
+        self._listing = self._where.listing(self.period)
+        self._gaps += self._listing.gaps
         self._files = [file for file in self._listing.files if self.period.delivers(file)]
         unasked = [rule for rule in rules if rule.service != "cloudtrail"]
         self._unasked = [(rule.source, "rules about access logs are not asked of files") for rule in unasked]
@@ -80,7 +85,7 @@ class FileSource:
         what = pool.Pass(tuple(looked_for), self.max_bytes, since, until)
         total, done, size, batches = sum(file.size for file in files), 0, 0, []
         self.progress(name, 0, len(files), 0, total)
-        for batch in pool.scan(files, what, self.workers):
+        for batch in self._where.scan(files, what, self.workers):
             done, size = done + batch.files, size + batch.packed_bytes
             self.progress(name, done, len(files), size, total)
             batches.append(batch)
@@ -112,8 +117,7 @@ class FileSource:
 
     def _place(self, hit: Hit) -> str:
         """The file as the finding names it."""
-        path = Path(hit.path)
-        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else hit.path
+        return self._where.named(hit.path)
 
 
 def pruned(files: Sequence[LogFile], followed: Followed) -> list[LogFile]:

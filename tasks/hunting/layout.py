@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 PLACE = re.compile(
@@ -34,6 +34,8 @@ class LogFile:
     day: str = ""
     name: str = ""
     """What findings and problems call it, where that is not the path: a copy of an object in a bucket."""
+    etag: str = ""
+    """Of an object in a bucket, as the listing tells it."""
 
     @property
     def called(self) -> str:
@@ -50,13 +52,15 @@ class Listing:
     """Files that are no logs of calls, by what they are."""
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     """Folders and files that could not be looked at, with the reason."""
+    gaps: list[str] = field(default_factory=list)
+    """Sentences about what was not listed."""
 
 
 def listing(root: Path) -> Listing:
     """Every log file below a folder (or the file itself), by day; symbolic links to folders are not followed."""
     told = Listing()
     if root.is_file():
-        _take(told, str(root), root.name, root.stat().st_size, named=True)
+        take(told, LogFile(str(root), root.stat().st_size, CLOUDTRAIL), root.name, named=True)
         return told
     rest = [str(root)]
     while rest:
@@ -83,7 +87,7 @@ def _folder(told: Listing, folder: str, entries: list[os.DirEntry[str]]) -> list
             elif entry.is_dir():
                 told.unreadable.append((entry.path, "a symbolic link to a folder is not followed"))
             elif entry.is_file():
-                _take(told, entry.path, entry.name, entry.stat().st_size, place)
+                take(told, LogFile(entry.path, entry.stat().st_size, CLOUDTRAIL), entry.name, place)
             else:
                 told.skipped["no file"] += 1
         except OSError as error:
@@ -91,19 +95,25 @@ def _folder(told: Listing, folder: str, entries: list[os.DirEntry[str]]) -> list
     return below[::-1]
 
 
-def _take(
-    told: Listing, path: str, name: str, size: int, place: re.Match[str] | None = None, named: bool = False
-) -> None:
+def take(
+    told: Listing, file: LogFile, name: str, place: re.Match[str] | None = None, named: bool = False
+) -> LogFile | None:
+    """Take a file or object into the listing as what it is by its name and its folder (`PLACE`), or count why it is none.
+
+    `named`: the user named this very file. Answers what was taken.
+    """
     by_name = KIND_BY_NAME.match(name)
     other = (place["kind"] if place and place["kind"] != "CloudTrail" else None) or (by_name and by_name[1])
     if other:
         told.skipped[{"CloudTrail-Digest": "digest", "CloudTrail-Insight": "Insight"}.get(other, other)] += 1
-    elif place:
+        return None
+    if place:
         day = f"{place['y']}-{place['m']}-{place['d']}"
-        told.files.append(LogFile(path, size, CLOUDTRAIL, place["account"], place["region"], day))
+        file = replace(file, account=place["account"], region=place["region"], day=day)
     elif written := ACCESS_LOG.search(name):
-        told.files.append(LogFile(path, size, ACCESS, day=written[1]))
-    elif named or name.lower().endswith(JSON_NAMES):
-        told.files.append(LogFile(path, size, CLOUDTRAIL))
-    else:
+        file = replace(file, kind=ACCESS, day=written[1])
+    elif not named and not name.lower().endswith(JSON_NAMES):
         told.skipped["not a log by its name"] += 1
+        return None
+    told.files.append(file)
+    return file
