@@ -1,7 +1,8 @@
 """The table that CloudTrail records are kept in: Parquet with ordinary columns, for DuckDB, Trino, Athena and Spark.
 
 Fields that are always one word are columns; the nested parts stay JSON text, compact and with sorted names, so that a text
-search means the same on every engine; the rest of a record is JSON text too. A record of another shape than AWS writes (a list
+search means the same on every engine; the rest of a record is JSON text too, and holds again
+what a column cannot give back as it was (a number), so that `record` is the inverse of `row`. A record of another shape than AWS writes (a list
 where a word belongs) is `irregular`: it stands whole in `rest`, and rules are asked of it there. So columns may be trusted,
 and pruned by, and nothing that a hostile record holds is lost.
 """
@@ -9,7 +10,10 @@ and pruned by, and nothing that a hostile record holds is lost.
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, cast
 
 from decisions.sigma_values import Path, text
@@ -45,6 +49,8 @@ JSON_COLUMNS = (
     "userIdentity", "requestParameters", "responseElements", "additionalEventData", "resources", "serviceEventDetails",
     "tlsDetails",
 )  # fmt: skip
+TRUTHS = frozenset({"readOnly", "managementEvent"})
+"""Columns whose texts are truth values."""
 REST = "rest"
 IRREGULAR = "irregular"
 DAY = "dt"
@@ -59,6 +65,8 @@ COLUMNS: tuple[tuple[str, str], ...] = (
 """Name and SQL type of each column but the partition, in their order."""
 
 Row = dict[str, str | bool | None]
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d(?:\.\d+)?Z", re.ASCII)
+_NAMED = frozenset({*TEXT_COLUMNS, *JSON_COLUMNS})
 
 
 def row(record: Mapping[str, Any]) -> Row:
@@ -79,17 +87,57 @@ def row(record: Mapping[str, Any]) -> Row:
         cells[name] = _utf8(value) if isinstance(value, str) else None
     for name in JSON_COLUMNS:
         cells[name] = None if record.get(name) is None else _json(record[name])
-    named = {*TEXT_COLUMNS, *JSON_COLUMNS}
-    rest = {name: value for name, value in record.items() if name not in named}
+    rest = _beside(record)
     cells[REST] = _json(rest) if rest else None
     return cells
 
 
+def record(cells: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of a row: the inverse of `row`, but for halves of surrogate pairs, NaN, and fields that are null.
+
+    A null is kept where it has a meaning: in a record without eventID, which is named by the hash of its content. Raises
+    ValueError when a JSON cell holds none: no row of ours.
+    """
+    rest: dict[str, Any] = json.loads(cells[REST]) if cells.get(REST) is not None else {}
+    if cells.get(IRREGULAR):
+        return rest
+    found: dict[str, Any] = {}
+    for name in TEXT_COLUMNS:
+        if (word := cells.get(name)) is not None:
+            found[name] = word == "true" if name in TRUTHS and word in {"true", "false"} else word
+    for name in JSON_COLUMNS:
+        if (written := cells.get(name)) is not None:
+            found[name] = json.loads(written)
+    return found | rest
+
+
 def day(record: Mapping[str, Any]) -> str:
-    """The partition that a record belongs to; `unknown` when its eventTime is no time of AWS."""
+    """The partition that a record belongs to; `unknown` when its eventTime is no time as AWS writes it, which is in UTC."""
     time = record.get("eventTime")
-    plain = isinstance(time, str) and len(time) >= 10 and time[4] == time[7] == "-"
-    return cast("str", time)[:10] if plain and cast("str", time)[:10].replace("-", "").isdigit() else "unknown"
+    found = _TIME.fullmatch(time) if isinstance(time, str) else None
+    try:
+        return date.fromisoformat(found[1]).isoformat() if found else "unknown"
+    except ValueError:
+        return "unknown"
+
+
+def _beside(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What no column holds, and what a column does not hold as it was."""
+    nameless = not isinstance(record.get("eventID"), str) or not record["eventID"]
+    found: dict[str, Any] = {}
+    for name, value in record.items():
+        if name not in _NAMED or (value is None and nameless) or not _kept(name, value):
+            found[name] = value
+    return found
+
+
+def _kept(name: str, value: Any) -> bool:
+    """Whether a column gives the value back."""
+    if value is None or name in JSON_COLUMNS:
+        return True
+    if name in TRUTHS:
+        return isinstance(value, bool) or (isinstance(value, str) and value not in {"true", "false"})
+    return isinstance(value, str)
 
 
 def _regular(record: Mapping[str, Any]) -> bool:
@@ -119,7 +167,19 @@ def _at(record: Mapping[str, Any], path: Path) -> Any:
 
 
 def _json(value: Any) -> str:
-    return _utf8(json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")))
+    try:
+        return _utf8(json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False))
+    except ValueError:
+        return _json(_finite(value))
+
+
+def _finite(value: Any) -> Any:
+    """Without NaN and Infinity, which are no JSON, and of which one would end an engine's query over all other rows."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {name: _finite(inner) for name, inner in cast("Mapping[str, Any]", value).items()}
+    return [_finite(inner) for inner in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
 def _utf8(value: str) -> str:
