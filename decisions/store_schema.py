@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, cast
 
@@ -45,6 +45,10 @@ PIVOT_COLUMNS: Mapping[str, Path] = {
 }
 """For joins: the value when it is one text, else null. Rules are not asked of them, for they may be lists elsewhere."""
 
+MENTIONS = "mentions"
+"""Access keys (but `accessKeyId` and `issuedKey`) and names of export tasks and stored images that stand anywhere in the record,
+by blanks; mostly null. So what belongs to an export is found without reading the JSON of every row."""
+
 JSON_COLUMNS = (
     "userIdentity", "requestParameters", "responseElements", "additionalEventData", "resources", "serviceEventDetails",
     "tlsDetails",
@@ -58,7 +62,7 @@ DAY = "dt"
 
 COLUMNS: tuple[tuple[str, str], ...] = (
     *((name, "varchar") for name in TEXT_COLUMNS),
-    *((name, "varchar") for name in (*IDENTITY_COLUMNS, *PIVOT_COLUMNS)),
+    *((name, "varchar") for name in (*IDENTITY_COLUMNS, *PIVOT_COLUMNS, MENTIONS)),
     *((name, "varchar") for name in (*JSON_COLUMNS, REST)),
     (IRREGULAR, "boolean"),
 )
@@ -67,6 +71,12 @@ COLUMNS: tuple[tuple[str, str], ...] = (
 Row = dict[str, str | bool | None]
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d(?:\.\d+)?Z", re.ASCII)
 _NAMED = frozenset({*TEXT_COLUMNS, *JSON_COLUMNS})
+_SEARCHED = (*TEXT_COLUMNS, *JSON_COLUMNS, REST)
+_KEY = r"A[KS]IA[A-Z0-9]{16}"
+_OBJECT = r"export-(?:i|ami)-[0-9a-z]+|ami-[0-9a-f]+\.bin"
+_AT_KEY = re.compile(_KEY)
+_OBJECTS = re.compile(f"(?=({_OBJECT}))")
+"""Looked for at every place: a name may begin within what looks like another."""
 
 
 def row(record: Mapping[str, Any]) -> Row:
@@ -75,6 +85,7 @@ def row(record: Mapping[str, Any]) -> Row:
     cells[IRREGULAR] = not _regular(record)
     if cells[IRREGULAR]:
         cells[REST] = _json(dict(record))
+        cells[MENTIONS] = _mentions(cells)
         return cells
     for name in TEXT_COLUMNS:
         if record.get(name) is not None:
@@ -89,7 +100,13 @@ def row(record: Mapping[str, Any]) -> Row:
         cells[name] = None if record.get(name) is None else _json(record[name])
     rest = _beside(record)
     cells[REST] = _json(rest) if rest else None
+    cells[MENTIONS] = _mentions(cells)
     return cells
+
+
+def is_mentioned(text: str) -> bool:
+    """Whether `mentions` (or accessKeyId, issuedKey) tells of every row that holds a text: of others all columns must be read."""
+    return re.fullmatch(f"{_KEY}|{_OBJECT}", text) is not None
 
 
 def record(cells: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,6 +136,27 @@ def day(record: Mapping[str, Any]) -> str:
         return date.fromisoformat(found[1]).isoformat() if found else "unknown"
     except ValueError:
         return "unknown"
+
+
+def _mentions(cells: Row) -> str | None:
+    whole = "\n".join([cell for name in _SEARCHED if isinstance(cell := cells[name], str)])
+    found: set[str | None] = set()
+    own = {cells["accessKeyId"], cells["issuedKey"]}
+    caller = cells["accessKeyId"]  # stands in userIdentity as well
+    if whole.count("AKIA") + whole.count("ASIA") > (isinstance(caller, str) and caller.startswith(("AKIA", "ASIA"))):
+        found.update(_keys(whole))
+    if "export-" in whole or ".bin" in whole:
+        found.update(_OBJECTS.findall(whole))
+    return " ".join(sorted(one for one in found - own if one)) or None
+
+
+def _keys(whole: str) -> Iterator[str]:
+    for start in ("AKIA", "ASIA"):
+        at = whole.find(start)
+        while at >= 0:
+            if key := _AT_KEY.match(whole, at):
+                yield key[0]
+            at = whole.find(start, at + 1)
 
 
 def _beside(record: Mapping[str, Any]) -> dict[str, Any]:
