@@ -193,6 +193,7 @@ def _summary(case: Case) -> dict[str, Any]:
         "opened_at": utc(case.opened_at),
         "updated_at": utc(case.updated_at),
         "state": case.state,
+        "reopened": case.reopened,
         "severity": case.severity,
         "verdict": case.verdict,
         "exports": [e.event_id for e in case.exports],
@@ -207,12 +208,17 @@ def _summary(case: Case) -> dict[str, Any]:
     }
 
 
+def _state(case: Case) -> str:
+    """The state, and that it was closed before."""
+    return f"{case.state}, reopened" if case.reopened else str(case.state)
+
+
 def _row(case: Case) -> tuple[Line, ...]:
     from decisions.document import Code
     from decisions.evidence import utc
 
     actor = case.actors[0] if case.actors else ""
     return (
-        case.id, utc(case.opened_at), case.state, case.severity or "–", case.verdict or "–", str(len(case.exports)),
+        case.id, utc(case.opened_at), _state(case), case.severity or "–", case.verdict or "–", str(len(case.exports)),
         Code(actor) if actor else "–",
     )  # fmt: skip

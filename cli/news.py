@@ -27,6 +27,10 @@ def news(kind: str, entry: dict[str, Any]) -> str | None:
             return f"{'verified' if entry['verification']['verified'] else 'NOT VERIFIED'}: {entry['action_id']}"
         case "action-failed" | "plan-stale":
             return f"{kind}: {entry.get('error') or entry.get('changed')}"
+        case "download-found":
+            return f"a hunt found a read of the image at {entry['record']['time']}"
+        case "case-reopened":
+            return f"opened again: {entry['why']}"
         case "report-written":
             return "report written"
         case _:

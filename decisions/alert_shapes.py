@@ -13,6 +13,7 @@ from decisions import cloudtrail
 from decisions.alert_document import export_of, is_alert, is_document
 from decisions.export import ExportEvent
 from decisions.hostile_json import NotJson, check_depth
+from decisions.hunt_alert import is_finding, read_finding
 
 Json = dict[str, Any]
 
@@ -121,6 +122,7 @@ DOCUMENTS = (
     ),
     Document("CloudTrail record", lambda d: "eventName" in d and "eventSource" in d, _read_record, lambda d: None),
     Document("alert", is_document, export_of, lambda d: d if is_alert(d) else None),
+    Document("finding of a hunt", is_finding, read_finding, lambda d: None),
 )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from decisions.case import Case, fold
+from decisions.case import CASE_REOPENED, Case, fold
 from decisions.document import Block, Bullets, Code, Heading, Inline, Line, Link, Page, Paragraph, Strong, Table, parts
 from decisions.evidence import Known, Unknown, utc
 from decisions.export import ExportEvent, Outcome
@@ -82,7 +82,7 @@ def sentence(export: ExportFacts | ExportEvent) -> Line:
 
 def next_step(entries: Sequence[LedgerEntry], now: datetime) -> Line:
     """What a person should do now."""
-    kinds = [e.kind for e in entries]
+    kinds = [e.kind for e in since_reopened(entries)]
     if waiting := open_gate(entries, now):
         gate, case = waiting.data["gate"], waiting.case
         return (
@@ -96,6 +96,12 @@ def next_step(entries: Sequence[LedgerEntry], now: datetime) -> Line:
     if "verdict" in kinds:
         return "Wait: the response is at work. A gate will ask before anything is changed."
     return "Wait for the verdict of the investigation. Nothing is changed anywhere before a person agrees."
+
+
+def since_reopened(entries: Sequence[LedgerEntry]) -> Sequence[LedgerEntry]:
+    """The entries of the response that is under way: those since the case was last opened again, else all."""
+    again = max((n for n, e in enumerate(entries) if e.kind == CASE_REOPENED), default=0)
+    return entries[again:]
 
 
 def open_gate(entries: Sequence[LedgerEntry], now: datetime) -> LedgerEntry | None:

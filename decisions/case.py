@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, Field
 
+from decisions.activity import LogRecord
 from decisions.approval import Approval
 from decisions.evidence import Evidence, Frozen
 from decisions.export import ExportEvent
@@ -56,6 +57,11 @@ REVERTED = "reverted"
 """`plan_hash` of the release, `action_id`, `verification`."""
 CASE_CLOSED = "case-closed"
 """`verdict` and why it ends; exports that come later open a case of their own."""
+DOWNLOAD_FOUND = "download-found"
+"""A read of an exported image that a hunt found and the response did not: `finding` (its id), `exports` (event ids of the
+exports that it is about), `record` (LogRecord)."""
+CASE_REOPENED = "case-reopened"
+"""`finding` (id of what was found after the end), `why` (a sentence). The response begins again, and closes the case again."""
 REPORT_WRITTEN = "report-written"
 """`html` and `markdown` (where the report lies), `metrics`."""
 GAP = "gap"
@@ -67,7 +73,7 @@ KINDS = frozenset(
     {
         CASE_OPENED, ALERT_JOINED, ALERT_READ_AGAIN, RUN_STARTED, EVIDENCE_COLLECTED, ASSESSED, VERDICT, PLAN_PROPOSED, GATE_ASKED, GATE_ANSWERED,
         GATE_REFUSED, ACTION_STARTED, ACTION_DONE, ACTION_FAILED, PLAN_CARRIED_OUT, PLAN_STALE, REVERTED, CASE_CLOSED,
-        REPORT_WRITTEN, GAP, CUSTODY,
+        DOWNLOAD_FOUND, CASE_REOPENED, REPORT_WRITTEN, GAP, CUSTODY,
     }
 )  # fmt: skip
 
@@ -88,10 +94,15 @@ class Case(Frozen):
     opened_at: AwareDatetime
     updated_at: AwareDatetime
     closed_at: AwareDatetime | None = None
+    """None while it is open, also after it was opened again."""
+    reopened: int = 0
+    """How often it was opened again."""
     state: CaseState = CaseState.OPEN
     exports: tuple[ExportEvent, ...] = ()
     corrections: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Event id of an export whose alert was read again -> where the body had said something else; empty: nowhere."""
+    downloads: tuple[LogRecord, ...] = ()
+    """Reads of the exported images that hunts found."""
     assessment: Assessment | None = None
     verdict: Verdict | None = None
     missing: tuple[str, ...] = ()
@@ -207,6 +218,14 @@ def _case_closed(case: Case, entry: LedgerEntry) -> Change:
     return {"state": CaseState.CLOSED, "closed_at": entry.time}
 
 
+def _download_found(case: Case, entry: LedgerEntry) -> Change:
+    return {"downloads": (*case.downloads, LogRecord.model_validate(entry.data["record"]))}
+
+
+def _case_reopened(case: Case, entry: LedgerEntry) -> Change:
+    return {"state": CaseState.OPEN, "closed_at": None, "reopened": case.reopened + 1}
+
+
 def _gap(case: Case, entry: LedgerEntry) -> Change:
     return {"gaps": (*case.gaps, entry.data)}
 
@@ -227,6 +246,8 @@ _STEPS: dict[str, Callable[[Case, LedgerEntry], Change]] = {
     REVERTED: _reverted,
     PLAN_CARRIED_OUT: _plan_carried_out,
     CASE_CLOSED: _case_closed,
+    DOWNLOAD_FOUND: _download_found,
+    CASE_REOPENED: _case_reopened,
     GAP: _gap,
     REPORT_WRITTEN: _report_written,
 }

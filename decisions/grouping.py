@@ -18,10 +18,15 @@ def dedupe_keys(event: ExportEvent) -> tuple[str, ...]:
 
     The second catches organisation trails, second indices and cloned rules, whose event ids may differ.
     """
-    keys = [f"event:{_plain(event.event_id)}"]
+    keys = [event_key(event.event_id)]
     if event.recipient_account and event.region and event.task_id:
         keys.append(f"task:{event.recipient_account}/{event.region}/{event.task_id}")
     return tuple(keys)
+
+
+def event_key(event_id: str) -> str:
+    """The dedupe key of an export of which only the event's id is known."""
+    return f"event:{_plain(event_id)}"
 
 
 def grouping_keys(event: ExportEvent) -> tuple[str, ...]:

@@ -99,6 +99,8 @@ class HuntFinding(Frozen):
     about: tuple[str, ...] = ()
     """Ids of the export findings to which it belongs; of the hits that a correlation is about."""
     export: ExportEvent | None = None
+    record: LogRecord | None = None
+    """Of a download: who read is judged from all that the log tells."""
 
 
 class Exporter(Frozen):
@@ -135,6 +137,11 @@ class HuntResult(Frozen):
 def finding_id(hunt: str, event_id: str) -> str:
     """The id of a finding: hunt, version, event."""
     return f"{hunt}:{VERSION}:{event_id}"
+
+
+def event_of(finding: str) -> str:
+    """The event's id in a finding's."""
+    return finding.split(":", 2)[2]
 
 
 def finding_of(hunt: str, kind: Kind, title: str, level: str, record: LogRecord) -> HuntFinding:

@@ -27,7 +27,7 @@ from decisions.kibana_links import KibanaPlace, kibana_table
 from decisions.ledger import LedgerEntry
 from decisions.markdown import code, to_markdown
 from decisions.receipt import Receipt
-from decisions.story import deed
+from decisions.story import deed, tell
 
 LONGEST = 30_000
 """Characters that Kibana takes for a description or a comment."""
@@ -189,6 +189,18 @@ def closed(entries: Sequence[LedgerEntry], reason: str | None) -> Page:
         Paragraph(str(entries[-1].data.get("why") or "No reason is recorded.")),
         Paragraph(alerts),
     )
+
+
+def downloaded(entries: Sequence[LedgerEntry]) -> Page:
+    """A read of the exported image that a hunt found later than the response looked."""
+    told = tell(entries[-1])
+    return Heading(3, "The exported image was read"), Paragraph(told[1] if told else "")
+
+
+def reopened(entries: Sequence[LedgerEntry]) -> Page:
+    """Why the case is open again."""
+    why = str(entries[-1].data.get("why") or "no reason is recorded")
+    return Heading(3, "The case is open again"), Paragraph(f"{why[:1].upper()}{why[1:]}. The response begins anew.")
 
 
 def _why_open(case: Case) -> str:

@@ -14,6 +14,8 @@ from typing import Literal
 from decisions.case import (
     ASSESSED,
     CASE_CLOSED,
+    CASE_REOPENED,
+    DOWNLOAD_FOUND,
     GATE_ANSWERED,
     GATE_ASKED,
     PLAN_CARRIED_OUT,
@@ -32,7 +34,9 @@ from decisions.kibana_comments import (
     carried_out,
     closed,
     described,
+    downloaded,
     drawn,
+    reopened,
     reported,
     stale,
     verdict,
@@ -182,8 +186,11 @@ def _told(entries: Sequence[LedgerEntry]) -> Iterator[Note]:
         yield Note(key=key, deed=Comment(text=text, marker=marker(case_id, key)))
         if entry.kind == CASE_CLOSED and (reason := closing_reason(before)):
             alerts, events = _alerts(before), _events(before)
-            yield Note(key="close-alerts", deed=CloseAlerts(alert_ids=alerts, event_ids=events, reason=reason))
-            yield Note(key="close-case", deed=SetCase(status="closed"))
+            again = f":{entry.seq}" if fold(before).reopened else ""
+            yield Note(key=f"close-alerts{again}", deed=CloseAlerts(alert_ids=alerts, event_ids=events, reason=reason))
+            yield Note(key=f"close-case{again}", deed=SetCase(status="closed"))
+        if entry.kind == CASE_REOPENED:
+            yield Note(key=f"reopen-case:{entry.seq}", deed=SetCase(status="in-progress"))
 
 
 def _subject(entry: LedgerEntry) -> object:
@@ -218,4 +225,6 @@ _COMMENTS: dict[str, Callable[[Sequence[LedgerEntry]], Page]] = {
     PLAN_STALE: stale,
     REPORT_WRITTEN: reported,
     CASE_CLOSED: _closed,
+    DOWNLOAD_FOUND: downloaded,
+    CASE_REOPENED: reopened,
 }

@@ -101,6 +101,16 @@ def _read_again(data: D) -> Told:
     return "detection", ("The alert ", Code(str(data["alert_id"])), words), not said
 
 
+def _downloaded(data: D) -> Told:
+    record = data["record"]
+    who = record.get("principal_arn") or record.get("principal_id") or record.get("invoked_by")
+    line: list[Inline] = [f"A hunt found that at {record['time']} "]
+    line += caller_words(str(who)) if who else ["somebody"]
+    line += [" read the exported image (", Code(str(record["event_name"])), ")"]
+    line += [" from ", Code(str(record["source_address"]))] if record.get("source_address") else []
+    return "detection", line, False
+
+
 _ANSWERS = {"approve": "approved", "decline": "declined"}
 _SENTENCES: dict[str, Callable[[D], Told | None]] = {
     "case-opened": lambda d: ("detection", "The case was opened", False),
@@ -121,6 +131,8 @@ _SENTENCES: dict[str, Callable[[D], Told | None]] = {
     "plan-stale": lambda d: ("response", f"The plan of the {_gate(d)} was stale: {' '.join(d['changed'])}", False),
     "reverted": lambda d: ("response", (Code(str(d["action_id"])), " was taken back"), False),
     "case-closed": lambda d: ("response", "The case was closed", False),
+    "download-found": _downloaded,
+    "case-reopened": lambda d: ("response", ("The case was opened again: ", str(d["why"])), False),
     "report-written": lambda d: ("response", "The report was written", False),
     "gap": lambda d: ("response", (f"Not known: {d['what']}: {d['why']}",), True),
     "custody": lambda d: ("response", ("Custody of ", Code(str(d.get("artefact"))), " went to ", Code(str(d.get("to")))), False),

@@ -10,6 +10,7 @@ from itertools import count
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from decisions.case import CASE_CLOSED, CASE_REOPENED
 from decisions.export import ExportEvent
 from decisions.grouping import case_id, dedupe_keys, grouping_keys
 from records import ledger
@@ -91,8 +92,9 @@ def _open_cases(connection: Connection, event: ExportEvent, window: timedelta) -
 
 
 def _closed(connection: Connection, case: str) -> bool:
-    query = select(func.count()).where(ledger_table.c.case_id == case, ledger_table.c.kind == "case-closed")
-    return connection.execute(query).scalar_one() > 0
+    ends = ledger_table.c.kind.in_((CASE_CLOSED, CASE_REOPENED))
+    query = select(ledger_table.c.kind).where(ledger_table.c.case_id == case, ends)
+    return connection.execute(query.order_by(ledger_table.c.seq.desc()).limit(1)).scalar() == CASE_CLOSED
 
 
 def _free_id(connection: Connection, event: ExportEvent) -> str:

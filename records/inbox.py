@@ -57,6 +57,14 @@ def receive(body: bytes, source: str, content_type: str | None) -> InboxItem:
     return InboxItem(id=number, **row)
 
 
+def receive_once(body: bytes, source: str, content_type: str | None) -> InboxItem:
+    """`receive`, or the first item of this source with these very bytes, whatever became of it. Raises SQLAlchemyError."""
+    number = known(body, source)
+    if number is None:
+        return receive(body, source, content_type)
+    return _items(select(inbox).where(inbox.c.id == number))[0]
+
+
 def known(body: bytes, source: str) -> int | None:
     """The first item of this source with these very bytes, or None. Raises SQLAlchemyError."""
     same = (inbox.c.sha256 == hashlib.sha256(body).hexdigest(), inbox.c.source == source)

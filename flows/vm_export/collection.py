@@ -69,6 +69,10 @@ class Collection:
             return Collected(answer, ())
         return Collected(answer, (await asyncio.to_thread(self._keep, what, answer),))
 
+    async def keep(self, what: str, answer: Known[Any]) -> tuple[str, ...]:
+        """What is known without asking, as evidence under the sentence `what`; the evidence's id."""
+        return (await asyncio.to_thread(self._keep, what, answer),)
+
     def _keep(self, what: str, answer: Known[Any]) -> str:
         content = json.dumps(TypeAdapter(Any).dump_python(answer.value, mode="json"), indent=1, sort_keys=True).encode()
         key = (what, hashlib.sha256(content).hexdigest())

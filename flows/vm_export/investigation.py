@@ -70,7 +70,7 @@ class Look:
 
     def __init__(self, collection: Collection, ours: Organization, case: Case, now: datetime) -> None:
         self._collection, self._ours, self._told, self._now = collection, ours, case.exports, now
-        self._corrections = case.corrections
+        self._corrections, self._heard = case.corrections, case.downloads
         self._evidence: dict[str, tuple[str, ...]] = {}
 
     async def findings(self) -> Findings:
@@ -89,7 +89,7 @@ class Look:
             self._tasks(exports),
             self._ask("accounts of the organization", organizations.accounts, self._ours.management_account),
             object_versions(self._collection, exports, states),
-            reads_of(self._collection, exports, states, self._ours, self._now),
+            reads_of(self._collection, exports, states, self._ours, self._now, self._heard),
         )
         self._evidence |= objects.evidence | reads.evidence
         case = Investigated(

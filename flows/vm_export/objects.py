@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from decisions.activity import LogAnswer
+from decisions.activity import LogAnswer, LogRecord
 from decisions.evidence import Known, Unknown, utc
 from decisions.exposure import ObjectRead, object_reads
 from decisions.facts import DataEvents, left
@@ -90,9 +91,17 @@ async def _versions(collection: Collection, place: Place) -> Any:
 
 
 async def reads_of(
-    collection: Collection, exports: Sequence[ExportFacts], states: States, ours: Organization, now: datetime
+    collection: Collection,
+    exports: Sequence[ExportFacts],
+    states: States,
+    ours: Organization,
+    now: datetime,
+    heard: Sequence[LogRecord] = (),
 ) -> Reads:
-    """Who read each image since its export began. No record is an answer only where every read is recorded."""
+    """Who read each image since its export began. No record is an answer only where every read is recorded.
+
+    `heard`: reads that hunts found, and that the logs asked here need not hold.
+    """
     reads = Reads()
     for place, (answer, evidence) in await _each(places(exports, states), lambda p: _reads(collection, p, now)):
         reads.evidence[f"reads of {place.name}"] = evidence
@@ -107,7 +116,41 @@ async def reads_of(
         else:
             why = f"No read was found, but not every read is recorded: {' '.join(gaps)}"
             reads.answers[place.name] = Unknown(why=why, source=answer.source, asked_at=answer.asked_at)
+    await _add_heard(reads, collection, places(exports, states), heard, ours, now)
     return reads
+
+
+async def _add_heard(
+    reads: Reads,
+    collection: Collection,
+    lie: Sequence[Place],
+    heard: Sequence[LogRecord],
+    ours: Organization,
+    now: datetime,
+) -> None:
+    """What hunts found counts where the image lies, or where the log says, if that is not known."""
+    for record in heard:
+        place = _read_where(record, lie)
+        found = object_reads([record], ours)
+        before = reads.answers.get(place)
+        known = before.value if isinstance(before, Known) else ()
+        if not found or found[0].event_id in {read.event_id for read in known}:
+            continue
+        if isinstance(before, Unknown):
+            reads.gaps[place] = (*reads.gaps.get(place, ()), before.why)
+        told = tuple(sorted((*known, *found), key=lambda read: read.time))
+        reads.answers[place] = Known(value=told, source="hunt", asked_at=now)
+        answer = Known(value=record, source=record.origin, asked_at=now)
+        kept = await collection.keep(f"read of {place} that a hunt found", answer)
+        question = f"reads of {place}"
+        reads.evidence[question] = (*reads.evidence.get(question, ()), *kept)
+
+
+def _read_where(record: LogRecord, lie: Sequence[Place]) -> str:
+    told = json.dumps([record.request_parameters, record.resources], ensure_ascii=False)
+    named = next((place.name for place in lie if json.dumps(place.at.key, ensure_ascii=False)[1:-1] in told), None)
+    parameters = record.request_parameters
+    return named or f"{parameters.get('bucketName', 'a bucket that is not told')}/{parameters.get('key', '')}"
 
 
 async def _reads(

@@ -38,17 +38,18 @@ class Closure(Frozen):
     """Where the HTML report lies."""
     closed: bool
     joined: tuple[str, ...] = ()
-    """Event ids of exports that joined too late to be dealt with: the case stays open for them."""
+    """Event ids of exports and reads that joined too late to be dealt with: the case stays open for them."""
 
 
 @flow(name="post-incident", persist_result=True, result_serializer=RESULTS)
 async def post_incident(case_id: str) -> Closure:
     """Look once more, measure, write the report, and close the case unless new exports joined it."""
+    heard = fold(await asyncio.to_thread(ledger.entries, case_id)).downloads
     findings = await look(case_id)
     metrics = await measure_case(case_id, findings)
     html, markdown = await write_report(case_id, findings, metrics)
     await publish_report(case_id, markdown, html)
-    return await close(case_id, findings, metrics, html)
+    return await close(case_id, findings, metrics, html, tuple(record.event_id for record in heard))
 
 
 @task(name="metrics", tags=["step:post-incident.1a"], cache_policy=NO_CACHE, persist_result=False)
@@ -88,10 +89,10 @@ def _keep(case_id: str, text: str, media_type: str) -> Evidence:
 
 
 @task(name="close case", cache_policy=NO_CACHE, persist_result=False)
-async def close(case_id: str, findings: Findings, metrics: Metrics, html: str) -> Closure:
-    """Close the case unless exports joined it that this response has not seen."""
+async def close(case_id: str, findings: Findings, metrics: Metrics, html: str, heard: tuple[str, ...] = ()) -> Closure:
+    """Close the case unless exports joined it that this response has not seen, or reads that it has not `heard` of."""
     case = fold(await asyncio.to_thread(ledger.entries, case_id))
-    known = {e.event.event_id for e in findings.exports}
+    known = {*(e.event.event_id for e in findings.exports), *heard}
     said = {"verdict": case.verdict, "why": "The playbook was followed to its end; see the report."}
     joined = await asyncio.to_thread(closing.close, case_id, "post-incident", said, known)
     return Closure(

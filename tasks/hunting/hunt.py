@@ -13,6 +13,7 @@ from decisions.cloudtrail import export_event
 from decisions.export import ExportApi, ExportEvent
 from decisions.exposure import DOWNLOADS
 from decisions.hunt import HuntFinding, HuntResult, finding_of
+from decisions.keepable import kept_record
 from decisions.sigma import Loaded
 from tasks.hunting.coverage import Period
 from tasks.hunting.rule_findings import rule_findings
@@ -119,6 +120,7 @@ def _around(one: Found, followed: Followed) -> HuntFinding:
     about = tuple(dict.fromkeys(one for ids in (*objects, *keys) for one in ids))
     if objects and record.event_name in DOWNLOADS and record.error_code is None:
         finding = finding_of(HUNT, "download", f"Exported object read by {record.event_name}", "high", record)
+        finding = finding.model_copy(update={"record": kept_record(record)})
     elif objects:
         finding = finding_of(HUNT, "object", f"Exported object named in {record.event_name}", "informational", record)
     else:

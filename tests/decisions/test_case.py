@@ -153,3 +153,15 @@ def test_a_body_that_named_another_event_is_corrected_once():
 def test_only_the_export_of_that_alert_is_corrected():
     case = told(OPENED, joined(), read_again(bucket="real-bucket"))
     assert [e.bucket for e in case.exports] == [None], "nobody said that it came from this alert"
+
+
+def test_a_case_that_is_opened_again_is_open_until_it_is_closed_again():
+    read = {"event_id": "read-1", "time": NOW.isoformat(), "event_name": "GetObject", "event_source": "s3.amazonaws.com", "origin": "x"}  # fmt: skip
+    closed = (kinds.CASE_CLOSED, {"verdict": "malicious"})
+    found = (kinds.DOWNLOAD_FOUND, {"finding": "f", "exports": ["event-1"], "record": read})
+    again = (kinds.CASE_REOPENED, {"finding": "f", "why": "somebody read it"})
+    case = told(OPENED, joined(), closed, found, again)
+    assert (case.state, case.closed_at, case.reopened) == (CaseState.OPEN, None, 1)
+    assert [r.event_id for r in case.downloads] == ["read-1"]
+    ended = told(OPENED, joined(), closed, found, again, closed)
+    assert (ended.state, ended.closed_at, ended.reopened) == (CaseState.CLOSED, NOW + timedelta(minutes=5), 1)
