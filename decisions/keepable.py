@@ -28,8 +28,8 @@ def keepable(value: Any, depth: int = 0) -> Any:
         return [keepable(item, depth + 1) for item in cast("list[Any]", value)]
     if isinstance(value, str):
         return clean(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
+    if isinstance(value, float) and not (math.isfinite(value) and abs(value) <= LARGEST_INTEGER):
+        return str(value)  # what is written as 9007199254740992.0 comes back as an integer
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST_INTEGER:
         return str(value) if value.bit_length() < 10_000 else "a number of more than 3,000 digits"
     return value
