@@ -78,7 +78,7 @@ def matches(rule: Rule, record: Mapping[str, Any]) -> bool:
 
 def _rule(document: Document, about: Head) -> Rule:
     node = detection(document)
-    return Rule(**vars(about), detection=node, literals=literals(node))
+    return Rule(**vars(about), detection=node, literals=literals(node, about.service == "s3access"))
 
 
 def _resolved(

@@ -8,7 +8,7 @@ JSON that no AWS service writes: a scanner adds `ESCAPED` to every group, so tha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from decisions.sigma_detection import AllOf, AnyOf, Compared, Leaf, Matching, Node, Not, Present, Text
@@ -29,6 +29,7 @@ _OFTEN = frozenset({
 _ALIKE = frozenset({"eventsource", "awsregion", "eventtype", "type", "recipientaccountid", "eventcategory"})
 """Fields of few values: a literal for one of them stands in many records."""
 
+_TIME = re.compile(r"[-0-9:TZ]+", re.IGNORECASE)
 _BUSY = frozenset({
     "getobject", "putobject", "headobject", "listobjects", "listbuckets", "assumerole", "decrypt", "generatedatakey", "invoke",
     "describeinstances", "getcalleridentity", "createlogstream", "getparameter", "getsecretvalue", "describelogstreams",
@@ -71,9 +72,13 @@ class Literal:
 Group = tuple[Literal, ...]
 
 
-def literals(node: Node) -> tuple[Group, ...] | None:
-    """The groups that a match needs, the most telling first; None: any record may match, so that each must be parsed."""
-    groups = [group for group in _groups(node) if min(literal.score for literal in group) > 0]
+def literals(node: Node, lines: bool = False) -> tuple[Group, ...] | None:
+    """The groups that a match needs, the most telling first; None: any record may match, so that each must be parsed.
+
+    `lines`: a rule about access logs, in whose lines texts stand as they are, and no names.
+    """
+    groups = _groups(node, _of_line if lines else _of_leaf)
+    groups = [group for group in groups if min(literal.score for literal in group) > 0]
     best = sorted(dict.fromkeys(groups), key=_worth, reverse=True)
     return tuple(best) or None
 
@@ -82,18 +87,18 @@ def _worth(group: Group) -> tuple[int, int]:
     return min(literal.score for literal in group), -len(group)
 
 
-def _groups(node: Node) -> list[Group]:
+def _groups(node: Node, of_leaf: Callable[[Leaf], list[Group]]) -> list[Group]:
     match node:
         case AllOf():
-            return [group for item in node.items for group in _groups(item)]
+            return [group for item in node.items for group in _groups(item, of_leaf)]
         case AnyOf():
-            return _either([_groups(item) for item in node.items])
+            return _either([_groups(item, of_leaf) for item in node.items])
         case Not(Not(inner)):
-            return _groups(inner)
+            return _groups(inner, of_leaf)
         case Not():
             return []
         case Leaf():
-            return _of_leaf(node)
+            return of_leaf(node)
 
 
 def _either(children: list[list[Group]]) -> list[Group]:
@@ -115,6 +120,15 @@ def _of_leaf(leaf: Leaf) -> list[Group]:
             return named
         case _:
             return named
+
+
+def _of_line(leaf: Leaf) -> list[Group]:
+    """A line writes its time in another form than the field `time` has."""
+    if leaf.path == ("time",):
+        return []
+    groups = [tuple(Literal(one.text, None, one.caseless) for one in group) for group in _of_leaf(leaf)]
+    timely = leaf.path is None
+    return [group for group in groups if all(one.text and not (timely and _TIME.fullmatch(one.text)) for one in group)]
 
 
 def _of_text(leaf: Leaf, pattern: Pattern, caseless: bool) -> list[Group]:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tasks.hunting.layout import LogFile
-from tasks.hunting.scanner import Hit, Scanned, Scanner
+from tasks.hunting.scanned import Hit, Scanned
+from tasks.hunting.scanner import Scanner
 
 KEPT = 1000
 """Hits of one search that a batch hands back; how many there were is counted."""

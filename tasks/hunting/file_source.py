@@ -18,7 +18,7 @@ from tasks.hunting.coverage import LATE, Covered, Period
 from tasks.hunting.layout import ACCESS, CLOUDTRAIL, Listing, LogFile
 from tasks.hunting.patterns import Search
 from tasks.hunting.place import Folder, Place
-from tasks.hunting.scanner import TIRED, Hit
+from tasks.hunting.scanned import TIRED, Hit
 from tasks.hunting.source import EXPORTS, KEYS, OBJECTS, Followed, Found
 from tasks.logs.access_logs import NotALine, parse_line, to_record
 from tasks.logs.text import parse
@@ -40,7 +40,6 @@ class FileSource:
     _files: list[LogFile] = field(default_factory=list)
     _covered: Covered = field(default_factory=Covered)
     _gaps: list[str] = field(default_factory=list)
-    _unasked: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._where = Folder(self.root) if isinstance(self.root, Path) else self.root
@@ -50,8 +49,6 @@ class FileSource:
         self._listing = self._where.listing(self.period)
         self._gaps += self._listing.gaps
         self._files = [file for file in self._listing.files if self.period.delivers(file)]
-        unasked = [rule for rule in rules if rule.service != "cloudtrail"]
-        self._unasked = [(rule.source, "rules about access logs are not asked of files") for rule in unasked]
         batches = self._scan("exports", self._files, [searches.exports(EXPORTS), *searches.rules(rules)])
         for batch in batches:
             self._covered.add(batch)
@@ -72,8 +69,8 @@ class FileSource:
         return {name: count for name, count in self._covered.batches.counts.items() if name != EXPORTS}
 
     def unasked(self) -> Sequence[tuple[str, str]]:
-        """Rules about access logs."""
-        return self._unasked
+        """Every rule is asked."""
+        return ()
 
     def coverage(self, gaps: Sequence[str]) -> HuntCoverage:
         """By file, bytes, event, day."""
@@ -99,7 +96,7 @@ class FileSource:
 
     def _found(self, batches: Sequence[Batch]) -> list[Found]:
         hits = (hit for batch in batches for hit in batch.hits)
-        return [found for hit in hits if (found := self._of(hit))]
+        return [found for hit in hits if (found := self._of(hit)) and self.period.holds(found.record.time)]
 
     def _of(self, hit: Hit) -> Found | None:
         """What a hit is; what cannot be read is said, unless only rules asked for it: they count it."""

@@ -17,6 +17,8 @@ HIDDEN = re.compile(ESCAPED)
 """A letter or digit that stands escaped may hide a text from every other pattern: such a record is parsed."""
 LOOKALIKE = rb'\[\{"eventVersion"'
 """Where a list of records begins: once in a file, or within a record there is a list of what looks like records."""
+NOWHERE = rb"\n\n\n\n\x00"
+"""What stands nowhere, as there must be something to compile."""
 FIRST_LIST = len(b'{"Records":[{"eventVersion"')
 TELLING = 256 * 1024
 """A file of this size tells which texts are rare in these logs."""
@@ -35,9 +37,11 @@ class Search:
     groups: tuple[Group, ...] | None
     """Of each group one pattern stands in the bytes of whatever answers; None: every record is parsed."""
     test: Callable[[Record], bool]
-    """Whether a parsed record answers."""
+    """Whether a parsed record answers; or the fields of a line, where records are not asked."""
+    records: bool = True
+    """Whether CloudTrail's records are asked."""
     lines: bool = False
-    """Whether lines of access logs that hold one of the patterns answer as well."""
+    """Whether lines of access logs are; where records are as well, a line that holds one of the patterns answers."""
     proved: bool = False
     """Whether each hit counts: it is proved to be a record, and however many there are, all are counted."""
 
@@ -45,8 +49,9 @@ class Search:
 class Patterns:
     """The texts of searches, compiled; of several groups of a search the one that is rarest in these logs is looked for."""
 
-    def __init__(self, searches: Sequence[Search]) -> None:
-        self._searches = searches
+    def __init__(self, searches: Sequence[Search], json: bool = True) -> None:
+        """`json`: a text may stand escaped; in a line of an access log it does not."""
+        self._searches, self._json = searches, json
         self._choice = {n: search.groups[0] for n, search in enumerate(searches) if search.groups}
         self._open = any(search.groups and len(search.groups) > 1 for search in searches)
         self.lookalikes = False
@@ -100,10 +105,15 @@ class Patterns:
                     known[pattern] = len(self._of_pattern)
                     self._of_pattern.append([])
                 self._of_pattern[known[pattern]].append(number)
-        self._escape = known[(ESCAPE, False)] = len(self._of_pattern)
-        self._of_pattern.append(list(range(len(self._searches))))
-        if not all(search.proved for search in self._searches):
-            known[(LOOKALIKE, False)] = self._escape + 1
+        self._escape = len(self._of_pattern)
+        if self._json:
+            known[(ESCAPE, False)] = self._escape
+            self._of_pattern.append(list(range(len(self._searches))))
+            if not all(search.proved for search in self._searches):
+                known[(LOOKALIKE, False)] = self._escape + 1
+        if not known:
+            known[(NOWHERE, False)] = self._escape
+            self._of_pattern.append([])
         self._database = hyperscan.Database()
         self._database.compile(
             expressions=[pattern for pattern, _ in known],

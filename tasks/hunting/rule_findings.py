@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from decisions.activity import LogRecord
-from decisions.cloudtrail import parse_record
 from decisions.hunt import HuntFinding, finding_id, finding_of
 from decisions.sigma import Loaded
 from decisions.sigma_correlation import Hit as RuleHit
@@ -18,27 +18,30 @@ def rule_findings(loaded: Loaded, first: Iterable[Found]) -> list[HuntFinding]:
     rules = {rule.id: rule for rule in loaded.rules}
     found: dict[str, HuntFinding] = {}
     hits: dict[tuple[str, str], RuleHit] = {}
+    records: dict[int, LogRecord] = {}
     for one in first:
         for name in (name for name in one.searches if name in rules):
-            hits.setdefault((name, one.record.event_id), RuleHit(name, one.record.time, one.raw or {}))
+            if (key := (name, one.record.event_id)) not in hits:
+                hits[key] = RuleHit(name, one.record.time, _asked(one))
+                records[id(hits[key].record)] = one.record
             if name in loaded.hidden:
                 continue
             finding = finding_of(name, "rule", rules[name].title, rules[name].level, one.record)
             found.setdefault(finding.id, finding)
-    return [*found.values(), *_correlated(loaded, list(hits.values()))]
+    return [*found.values(), *_correlated(loaded, list(hits.values()), records)]
 
 
-def _correlated(loaded: Loaded, hits: list[RuleHit]) -> Iterable[HuntFinding]:
+def _asked(one: Found) -> Mapping[str, Any]:
+    """What the rule was asked of: the record, or the fields of the line."""
+    return one.record.additional if one.raw is None else one.raw
+
+
+def _correlated(loaded: Loaded, hits: list[RuleHit], records: Mapping[int, LogRecord]) -> Iterable[HuntFinding]:
+    """`records` by the identity of what a hit holds, which a correlation hands on as it is."""
     titles = {one.id: one for one in loaded.correlations}
     hits.sort(key=lambda hit: hit.time)
     for fired in correlate(loaded.correlations, hits):
-        last = fired.hits[-1]
-        about = tuple(finding_id(hit.rule_id, event_of(hit).event_id) for hit in fired.hits)
+        about = tuple(finding_id(hit.rule_id, records[id(hit.record)].event_id) for hit in fired.hits)
         one = titles[fired.correlation_id]
-        told = finding_of(one.id, "correlation", one.title, one.level, event_of(last))
+        told = finding_of(one.id, "correlation", one.title, one.level, records[id(fired.hits[-1].record)])
         yield told.model_copy(update={"about": about, "origin": f"{len(fired.hits)} events"})
-
-
-def event_of(hit: RuleHit) -> LogRecord:
-    """The record that a hit is about."""
-    return parse_record(hit.record, "correlation")

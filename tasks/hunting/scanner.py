@@ -9,22 +9,19 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
 
 from tasks.hunting import cut
 from tasks.hunting.inflate import TooLarge, unpacked
-from tasks.hunting.layout import ACCESS, LogFile
+from tasks.hunting.layout import ACCESS, CLOUDTRAIL, LogFile
+from tasks.hunting.line_scanner import LineScanner
 from tasks.hunting.patterns import Patterns, Record, Search
 from tasks.hunting.reading import read
+from tasks.hunting.scanned import TIRED, Scanned
 
-KEPT = 200
-"""Records kept of one search in one file; how many there were is counted."""
-TIRED = 64
-"""A search that so many records of one file answer is not asked of its others, unless each hit counts."""
 JOINED = 64
 """Pieces that are joined to one record at most; a record with more objects of that kind in it is read otherwise."""
 TIME = b'"eventTime":"'
@@ -34,44 +31,16 @@ Span = tuple[int, int, tuple[int, ...]]
 """Beginning and end of a record, and the numbers of the searches that it answers."""
 
 
-@dataclass(slots=True)
-class Hit:
-    """One record (JSON) or line that answers, with the ids of the searches that it answers."""
-
-    searches: tuple[str, ...]
-    raw: bytes
-    kind: str
-    path: str
-    """What its file is called."""
-
-
-@dataclass(slots=True)
-class Scanned:
-    """What came of one file."""
-
-    file: LogFile
-    raw_bytes: int = 0
-    records: int = 0
-    first: str = ""
-    last: str = ""
-    """Earliest and latest event time of its first and last record (of all, where it was read whole)."""
-    hits: list[Hit] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
-    tired: set[str] = field(default_factory=set)
-    """Searches that so many records answered that the file's others were not asked."""
-    problems: list[str] = field(default_factory=list)
-    unread: bool = False
-    """Whether nothing at all of it could be searched."""
-
-
 class Scanner:
     """Searches compiled once, for any number of files."""
 
     def __init__(self, searches: Sequence[Search], max_bytes: int, since: str = "", until: str = "~") -> None:
         """`since` and `until`: ISO 8601 in UTC, the first 19 characters; what happened outside does not answer."""
-        self._searches, self._max_bytes, self._since, self._until = searches, max_bytes, since, until
-        self._every = [n for n, search in enumerate(searches) if search.groups is None]
-        self._patterns = Patterns(searches)
+        self._searches = [search for search in searches if search.records]
+        self._max_bytes, self._since, self._until = max_bytes, since, until
+        self._every = [n for n, search in enumerate(self._searches) if search.groups is None]
+        self._patterns = Patterns(self._searches)
+        self._lines = LineScanner([search for search in searches if search.lines], since, until)
 
     def scan(self, file: LogFile) -> Scanned:
         """One file; what cannot be read is said in `problems`."""
@@ -88,7 +57,7 @@ class Scanner:
             told.problems.append(content.damage)
             told.unread = not content.text
         if file.kind == ACCESS:
-            self._lines(content.text, told)
+            self._lines.scan(content.text, told)
         elif content.text and not (cut.compact(content.text) and self._compact(content.text, told)):
             self._whole(content.text, told)
         return told
@@ -118,7 +87,7 @@ class Scanner:
         except ValueError:
             return False
         for begin, end, matched in hits.values():
-            self._keep(told, matched, lambda b=begin, e=end: bytes(text[b:e]))
+            told.keep(self._ids(matched), lambda b=begin, e=end: bytes(text[b:e]), CLOUDTRAIL)
         told.tired = {self._searches[n].id for n in tired}
         told.records = cut.about_how_many(text)
         times = [when for at in (text.find(TIME), text.rfind(TIME)) if (when := _time(text, at))]
@@ -163,17 +132,15 @@ class Scanner:
                 place += 1
             yield begin, end, candidates
 
+    def _ids(self, matched: Iterable[int]) -> list[str]:
+        return [self._searches[n].id for n in matched]
+
     def _matched(self, record: Record, candidates: Iterable[int]) -> tuple[int, ...]:
         when = record.get("eventTime")
-        if isinstance(when, str) and not self._since <= when[:19] <= self._until:
+        # A time of another form is outside no period: whoever reads the record finds out what it is.
+        if isinstance(when, str) and MOMENT.match(when) and not self._since <= when[:19] <= self._until:
             return ()
         return tuple(n for n in sorted(candidates) if self._searches[n].test(record))
-
-    def _keep(self, told: Scanned, matched: Sequence[int], raw: Callable[[], bytes], kind: str = "cloudtrail") -> None:
-        ids = tuple(self._searches[n].id for n in matched)
-        told.counts.update(ids)
-        if any(told.counts[name] <= KEPT for name in ids):
-            told.hits.append(Hit(ids, raw(), kind, told.file.called))
 
     def _whole(self, text: cut.Text, told: Scanned) -> None:
         """Parse everything that can be parsed."""
@@ -190,22 +157,7 @@ class Scanner:
         for record in content.records:
             matched = self._matched(record, range(len(self._searches)))
             if matched:
-                self._keep(told, matched, lambda r=record: json.dumps(r, ensure_ascii=False).encode())
-
-    def _lines(self, text: cut.Text, told: Scanned) -> None:
-        """Lines of an access log that hold one of the patterns."""
-        told.records = text.count(b"\n") + (0 if text.endswith(b"\n") or not text else 1)
-        asked = {n for n, search in enumerate(self._searches) if search.lines}
-        begin = end = -1
-        matched: set[int] = set()
-        for at, pattern in (*(self._patterns.found(text) if asked else ()), (len(text) + 1, -1)):
-            if at > end:
-                if matched:
-                    self._keep(told, sorted(matched), lambda b=begin, e=end: bytes(text[b:e]), ACCESS)
-                begin, end = text.rfind(b"\n", 0, at) + 1, text.find(b"\n", at)
-                end = len(text) if end < 0 else end
-                matched = set()
-            matched |= asked.intersection(self._patterns.searches_of(pattern)) if pattern >= 0 else set()
+                told.keep(self._ids(matched), lambda r=record: json.dumps(r, ensure_ascii=False).encode(), CLOUDTRAIL)
 
 
 def _settled(text: cut.Text, at: int) -> tuple[int, int, dict[str, Any]]:

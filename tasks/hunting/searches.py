@@ -71,8 +71,11 @@ def objects(name: str, texts: Iterable[str]) -> Search:
 
 
 def rules(found: Sequence[Rule]) -> list[Search]:
-    """Rules about CloudTrail's records, each with the groups of its literals."""
-    return [Search(rule.id, _groups(rule), Matches(rule)) for rule in found if rule.service == "cloudtrail"]
+    """Rules about CloudTrail's records or about lines of access logs, each with the groups of its literals."""
+    return [
+        Search(rule.id, _groups(rule), Matches(rule), rule.service == "cloudtrail", lines=rule.service == "s3access")
+        for rule in found
+    ]
 
 
 def _groups(rule: Rule) -> tuple[Group, ...] | None:

@@ -25,7 +25,7 @@ from tasks.hunting.file_source import FileSource, pruned
 from tasks.hunting.fixtures import load
 from tasks.hunting.hunt import followed_of, hunt
 from tasks.hunting.layout import LogFile, listing
-from tasks.hunting.scanner import Scanned
+from tasks.hunting.scanned import Scanned
 from tests.hunting.logs_of import ACCOUNT, compact, event, export, write
 
 LIMIT = 64 * 1024 * 1024

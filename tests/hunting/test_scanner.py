@@ -18,7 +18,8 @@ from tasks.hunting import cut, searches
 from tasks.hunting.inflate import TooLarge, unpacked
 from tasks.hunting.layout import CLOUDTRAIL, LogFile
 from tasks.hunting.reading import read
-from tasks.hunting.scanner import Scanned, Scanner
+from tasks.hunting.scanned import Scanned
+from tasks.hunting.scanner import Scanner
 from tests.hunting.logs_of import compact, event, export, write
 
 LIMIT = 8 * 1024 * 1024
