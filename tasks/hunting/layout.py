@@ -50,6 +50,8 @@ class Listing:
     files: list[LogFile] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     """Files that are no logs of calls, by what they are."""
+    digests: list[LogFile] = field(default_factory=list)
+    """CloudTrail's digest files, and what lies beside them."""
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     """Folders and files that could not be looked at, with the reason."""
     gaps: list[str] = field(default_factory=list)
@@ -106,6 +108,8 @@ def take(
     other = (place["kind"] if place and place["kind"] != "CloudTrail" else None) or (by_name and by_name[1])
     if other:
         told.skipped[{"CloudTrail-Digest": "digest", "CloudTrail-Insight": "Insight"}.get(other, other)] += 1
+        if other == "CloudTrail-Digest":
+            told.digests.append(file)
         return None
     if place:
         day = f"{place['y']}-{place['m']}-{place['d']}"
