@@ -1,0 +1,135 @@
+"""A bucket as a place of log files: s3://BUCKET[/PREFIX], read with the read role of the account that owns it.
+
+The owner is always named in the request: a bucket of ours that was deleted can be made anew by anybody, with logs in it that
+say what he likes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from settings.buckets import BucketSettings, buckets
+from tasks import sts
+from tasks.hunting import cost, pool
+from tasks.hunting.batch import Batch
+from tasks.hunting.buckets_address import DENIED, Address, BucketUnusable, address, refusal
+from tasks.hunting.buckets_layout import Days
+from tasks.hunting.buckets_listing import Listed, Walk
+from tasks.hunting.buckets_reading import Copies, Stored
+from tasks.hunting.buckets_spool import Spool
+from tasks.hunting.coverage import Period
+from tasks.hunting.layout import Listing, LogFile
+from tasks.hunting.scanner import Scanned
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+COMPONENT = "hunt"
+PERMISSIONS = {
+    "s3:ListBucket": ("*",),
+    "s3:GetObject": (
+        "arn:aws:s3:::*/AWSLogs/*/CloudTrail/*.json.gz",
+        "arn:aws:s3:::*????-??-??-??-??-??-????????????????",
+    ),
+}
+"""IAM action -> what it is needed on: CloudTrail's files and S3 access logs by their names, no other object."""
+
+
+@dataclass
+class Bucket:
+    """Implements tasks.hunting.place.Place. Listed once; each pass fetches what it reads."""
+
+    s3: S3Client
+    where: Address
+    account: str
+    region: str
+    limits: BucketSettings
+    told: Callable[[int], None] = lambda _: None
+    _listed: dict[Period, Listed] = field(default_factory=dict)
+
+    def listing(self, period: Period) -> Listing:
+        """The log files of the period, by day. Raises BucketUnusable when nothing can be listed."""
+        return self.listed(period).listing
+
+    def listed(self, period: Period) -> Listed:
+        """The same, with what it took."""
+        if period not in self._listed:
+            days = Days(period, datetime.now(UTC))
+            walk = Walk(self.s3, self.where, self.account, days, self.limits.s3_part_bytes)
+            self._listed[period] = walk.run(self.limits.s3_connections, self.told)
+        return self._listed[period]
+
+    def estimate(self, period: Period) -> cost.Estimate:
+        """What reading these files costs at most. Raises BucketUnusable."""
+        listed = self.listed(period)
+        return cost.estimate(listed.requests, listed.classes, self.limits.s3_in_region)
+
+    @contextmanager
+    def copies(self, max_bytes: int) -> Iterator[Copies]:
+        """Files of the listing as files on the disk: see Copies. Raises BucketUnusable where the disk does not take them."""
+        archived = {path: why for listed in self._listed.values() for path, why in listed.archived.items()}
+        stored = Stored(self.s3, self.where, self.account, archived)
+        try:
+            with Spool(self.limits.spool_dir) as spool, Copies(stored, spool, self.limits, max_bytes) as copies:
+                yield copies
+        except OSError as error:
+            raise BucketUnusable(
+                f"Copies of objects cannot be kept: {error}. Name a folder with room, by VMEXPORT_HUNT_SPOOL_DIR."
+            ) from error
+
+    def scan(self, files: Sequence[LogFile], what: pool.Pass, workers: int | None) -> Iterator[Batch]:
+        """One pass; objects that cannot be had are named in the last batch."""
+        with self.copies(what.max_bytes) as copies:
+            yield from pool.scan(copies.files(files), what, workers, copies.done)
+            lost = Batch()
+            for file, why in copies.lost:
+                lost.add(Scanned(file, problems=[f"it cannot be read: {why}"], unread=True))
+            if lost.files:
+                yield lost
+
+    def named(self, path: str) -> str:
+        """s3://BUCKET/KEY already."""
+        return path
+
+
+def bucket(text: str, account: str | None = None, told: Callable[[int], None] = lambda _: None) -> Bucket:
+    """The bucket of `s3://BUCKET[/PREFIX]`, owned by an account of ours: this one, or VMEXPORT_HUNT_LOG_ACCOUNT.
+
+    Source: s3:HeadBucket. Raises BucketUnusable with a sentence that names the next step.
+    """
+    where, limits = address(text), buckets()
+    owner = account or limits.log_account
+    if not owner:
+        raise BucketUnusable(
+            f"Whose is {where.bucket}? Name the account that owns it: --bucket-account, or VMEXPORT_HUNT_LOG_ACCOUNT. "
+            "A bucket of somebody else's would tell what he likes."
+        )
+    try:
+        region = _region(where, owner)
+        s3: S3Client = sts.aws(COMPONENT).client("s3", account=owner, tier="read", region=region)
+    except BotoCoreError as error:
+        raise BucketUnusable(f"s3://{where.bucket} cannot be asked: {error}") from error
+    return Bucket(s3, where, owner, region or "", limits, told)
+
+
+def _region(where: Address, owner: str) -> str | None:
+    """Where the bucket is, if it is the owner's. Raises BucketUnusable, BotoCoreError."""
+    s3: S3Client = sts.aws(COMPONENT).client("s3", account=owner, tier="read")
+    try:
+        return s3.head_bucket(Bucket=where.bucket, ExpectedBucketOwner=owner).get("BucketRegion")
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code"))
+        if code in ("404", "NoSuchBucket"):
+            raise BucketUnusable(f"There is no bucket {where.bucket}.") from error
+        if code in DENIED:
+            raise BucketUnusable(
+                f"s3://{where.bucket} is not open to us: it is no bucket of account {owner}, or the read role of that account "
+                f"may not s3:ListBucket there. Name its owner by --bucket-account, and see the bucket's policy."
+            ) from error
+        raise BucketUnusable(f"s3://{where.bucket} cannot be asked: {refusal(error, 's3:ListBucket')}") from error

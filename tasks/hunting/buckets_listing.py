@@ -1,0 +1,189 @@
+"""Lists the log files in a bucket: layouts are found folder by folder, and then only the days of the period are listed.
+
+Every page is a request; so many go out at once. What cannot be listed is named, and is a hole in the answer.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tasks.hunting.buckets_address import Address, BucketUnusable, refusal
+from tasks.hunting.buckets_layout import DATED, KNOWN, OTHERS, REGION, Days, stem
+from tasks.hunting.layout import ACCESS, CLOUDTRAIL, PLACE, Listing, LogFile, take
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+FOLDERS_MAX = 5000
+"""Folders that are looked into because nothing tells what they are; with more, the prefix is wrong."""
+ARCHIVED = {"GLACIER": "Glacier Flexible Retrieval", "DEEP_ARCHIVE": "Glacier Deep Archive"}
+
+
+@dataclass(frozen=True)
+class Page:
+    """One request: keys that begin with `prefix`, folder by folder unless `flat`."""
+
+    prefix: str
+    flat: bool = False
+    after: str = ""
+    token: str = ""
+    day_of: str = ""
+    """The beginning of access logs' keys, where these are the ones of one day."""
+
+
+@dataclass
+class Listed:
+    """What was found, and what it took."""
+
+    listing: Listing = field(default_factory=Listing)
+    requests: int = 0
+    classes: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    """Of the objects to be read: storage class -> objects, GET requests, bytes."""
+    archived: dict[str, str] = field(default_factory=dict)
+    """Objects that cannot be read before they are restored, with the reason."""
+
+
+class Walk:
+    """One listing. What comes back is looked at in the caller's thread only."""
+
+    def __init__(self, s3: S3Client, where: Address, account: str, days: Days, part_bytes: int) -> None:
+        self._s3, self._where, self._account, self._days, self._part = s3, where, account, days, part_bytes
+        self._listed = Listed()
+        self._open: deque[Page] = deque()
+        self._seen: set[str] = set()
+        self._stems: set[str] = set()
+        self._unknown = 0
+
+    def run(self, connections: int, told: Callable[[int], None] = lambda _: None) -> Listed:
+        """Everything below the prefix; `told` hears how many objects are found so far. Raises BucketUnusable."""
+        self._folder(self._where.prefix)
+        under_way: dict[Future[Any], Page] = {}
+        with ThreadPoolExecutor(connections, thread_name_prefix="s3-list") as executor:
+            try:
+                while self._open or under_way:
+                    while self._open and len(under_way) < connections:
+                        page = self._open.popleft()
+                        under_way[executor.submit(self._ask, page)] = page
+                    for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                        self._take(under_way.pop(future), future)
+                    told(len(self._listed.listing.files))
+            finally:
+                executor.shutdown(cancel_futures=True)
+        self._listed.listing.files.sort(key=lambda file: (file.day, file.account, file.region, file.path))
+        return self._listed
+
+    def _ask(self, page: Page) -> Any:
+        asked: Any = {"Prefix": page.prefix}
+        if not page.flat:
+            asked["Delimiter"] = "/"
+        if page.token:
+            asked["ContinuationToken"] = page.token
+        elif page.after:
+            asked["StartAfter"] = page.after
+        return self._s3.list_objects_v2(
+            Bucket=self._where.bucket,
+            ExpectedBucketOwner=self._account,
+            OptionalObjectAttributes=["RestoreStatus"],
+            **asked,
+        )
+
+    def _take(self, page: Page, future: Future[Any]) -> None:
+        self._listed.requests += 1
+        try:
+            answer = future.result()
+        except ClientError as error:
+            why = refusal(error, "s3:ListBucket")
+        except BotoCoreError as error:
+            why = f"S3 could not be asked: {error}"
+        else:
+            self._took(page, answer)
+            return
+        self._listed.listing.unreadable.append((self._where.named(page.prefix), f"it cannot be listed: {why}"))
+
+    def _took(self, page: Page, answer: Any) -> None:
+        contents = answer.get("Contents", [])
+        folders = [common["Prefix"] for common in answer.get("CommonPrefixes", [])]
+        for found in contents:
+            self._object(page, found)
+        for folder in folders:
+            self._folder(folder)
+        if not answer.get("IsTruncated"):
+            return
+        last = max([*(found["Key"] for found in contents[-1:]), *folders[-1:]], default="")
+        known = stem(last)
+        if known in self._stems and known is not None and not page.day_of:
+            self._open.append(Page(page.prefix, after=f"{known}3"))  # behind every day: they are listed on their own
+        else:
+            self._open.append(Page(page.prefix, page.flat, token=answer["NextContinuationToken"], day_of=page.day_of))
+
+    def _folder(self, folder: str) -> None:
+        """What is to be asked about a folder: nothing, all of it, some days, or what folders it holds."""
+        if folder in self._seen:
+            return
+        self._seen.add(folder)
+        skipped = self._listed.listing.skipped
+        if folder != self._where.prefix and folder[:-1].rpartition("/")[2].startswith("."):
+            skipped["hidden"] += 1
+        elif OTHERS.search(folder):
+            skipped["folder of another service's logs"] += 1
+        elif (region := REGION.search(folder)) and self._days.bounded:
+            days, plain = self._days, region["kind"] == "CloudTrail"
+            below = (days.below if plain else days.months)(folder, CLOUDTRAIL)
+            self._open.extend(Page(name, flat=True) for name in below)
+        elif dated := DATED.search(folder):
+            covered = self._days.covers(dated)
+            whole = covered or dated["d"] is not None
+            if covered is not False:
+                self._open.append(Page(folder, flat=whole and dated["m"] is not None))
+        else:
+            if not (region or KNOWN.search(folder)):
+                self._count_unknown(folder)
+            self._open.append(Page(folder))
+
+    def _count_unknown(self, folder: str) -> None:
+        self._unknown += 1
+        if self._unknown > FOLDERS_MAX:
+            raise BucketUnusable(
+                f"There are more than {FOLDERS_MAX} folders below {self._where.named(self._where.prefix)!r} that are no layout "
+                f"of logs ({self._where.named(folder)!r} is one). Name the prefix of the logs, as far as AWSLogs/ for example."
+            )
+
+    def _object(self, page: Page, found: Any) -> None:
+        key, size = found["Key"], found["Size"]
+        folder, _, name = key.rpartition("/")
+        if (begin := stem(key)) and self._days.bounded and not page.flat and begin != page.day_of:
+            self._stem(begin)
+            return
+        if not name and not size:
+            return  # a console's mark for a folder
+        listing = self._listed.listing
+        if "/." in f"/{key[len(self._where.prefix) :]}":
+            listing.skipped["hidden"] += 1
+            return
+        file = LogFile(self._where.named(key), size, CLOUDTRAIL, etag=found["ETag"])
+        taken = take(listing, file, name, PLACE.search(folder), named=key == self._where.prefix)
+        if taken and self._days.period.delivers(taken):
+            self._class(taken, found.get("StorageClass", "STANDARD"), found.get("RestoreStatus", {}))
+
+    def _stem(self, begin: str) -> None:
+        """Access logs in the usual form: their days can be asked for by name."""
+        if begin not in self._stems:
+            self._stems.add(begin)
+            self._open.extend(Page(f"{begin}{day}", day_of=begin) for day in self._days.each(ACCESS))
+
+    def _class(self, file: LogFile, storage: str, restored: Any) -> None:
+        if storage in ARCHIVED and not restored.get("RestoreExpiryDate"):
+            more = (
+                ", being restored: run it again when it is" if restored.get("IsRestoreInProgress") else ": restore it"
+            )
+            self._listed.archived[file.path] = f"it lies in {ARCHIVED[storage]}{more}"
+            return
+        objects, gets, size = self._listed.classes.get(storage, (0, 0, 0))
+        parts = max(1, -(-file.size // self._part))
+        self._listed.classes[storage] = objects + 1, gets + parts, size + file.size
