@@ -15,7 +15,7 @@ import elastic_transport
 from elasticsearch import ApiError, Elasticsearch
 
 from settings.elastic import ElasticsearchSettings, elasticsearch
-from tasks.elastic.failures import OLDER_SERVER, Unanswered, answered, body_of, shortened, types_of, where
+from tasks.elastic.failures import OLDER_SERVER, NothingThere, Unanswered, answered, body_of, shortened, types_of, where
 from tasks.elastic.transport import Json, PatientTransport
 
 __all__ = ["OLDER_SERVER", "Pages", "Unanswered", "answered", "connected", "search_once", "skipped_clusters"]
@@ -72,7 +72,9 @@ def search_once(
             asked,
         )
     skipped = skipped_clusters(found)
-    if skipped and (gaps is None or _no_shard(found)):
+    if skipped and _no_shard(found):
+        raise NothingThere(" ".join(skipped))
+    if skipped and gaps is None:
         raise Unanswered(" ".join(skipped))
     _matched(es, found, asked)
     _whole(es, found, asked)
@@ -255,7 +257,7 @@ def _no_shard(found: Mapping[str, Any]) -> bool:
 
 def _matched(es: Elasticsearch, found: Mapping[str, Any], asked: str) -> None:
     if _no_shard(found):
-        raise Unanswered(
+        raise NothingThere(
             f"{where(es)} did not answer {asked}: no index of that name is there, or our key may not see one. "
             "Check VMEXPORT_ELASTICSEARCH_CLOUDTRAIL_INDICES, _ACCESS_LOG_INDICES and _SPACES, and the key's rights."
         )

@@ -19,6 +19,10 @@ class Unanswered(Exception):
     """Elasticsearch gave no whole answer; the text says what was asked, why there is none and what to do."""
 
 
+class NothingThere(Unanswered):
+    """No index of the name was there to be searched, or none of a cluster that was reached."""
+
+
 @contextmanager
 def answered(es: Elasticsearch, asked: str) -> Iterator[None]:
     """What the client library raises inside the block leaves as Unanswered, told as why `asked` has no answer."""

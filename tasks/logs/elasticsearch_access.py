@@ -66,7 +66,7 @@ class ElasticsearchAccessLogs(Searching):
         try:
             for hit in pages:
                 try:
-                    record = _record(hit)
+                    record = told_by(hit)
                 except NotALine:
                     broken += 1
                     continue
@@ -77,7 +77,7 @@ class ElasticsearchAccessLogs(Searching):
             gaps += [f"{broken} document(s) of access logs hold no line that can be read."] if broken else []
 
 
-def _record(hit: Mapping[str, Any]) -> LogRecord:
+def told_by(hit: Mapping[str, Any]) -> LogRecord:
     """The line of a document: its raw text where that was kept, else its fields. Raises NotALine."""
     source, origin = hit["_source"], f"{hit['_index']}/{hit['_id']}"
     for raw in (*ecs.scalars(source, "event.original"), *ecs.scalars(source, "message")):

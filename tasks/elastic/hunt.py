@@ -1,0 +1,264 @@
+"""Elasticsearch as a source of a hunt: the same findings as from the files that its documents were made of.
+
+Day by day: first counted, then only the documents are fetched that may answer. What is finished stands in a checkpoint. A
+search that was not answered whole ends the hunt (`Unanswered`); asked again, it goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from elasticsearch import Elasticsearch
+
+from decisions.activity import LogRecord
+from decisions.cloudtrail import export_event
+from decisions.evidence import utc
+from decisions.hunt import HuntCoverage
+from decisions.sigma import Rule
+from settings.elastic import ElasticsearchSettings
+from tasks.elastic import hunt_queries as queries
+from tasks.elastic.client import connected
+from tasks.elastic.failures import NothingThere
+from tasks.elastic.hunt_answers import Told, events, lines, of_json
+from tasks.elastic.hunt_checkpoint import Checkpoint
+from tasks.elastic.hunt_coverage import Reach
+from tasks.elastic.hunt_documents import ACCESS_FIELDS, SOURCE, Event
+from tasks.elastic.hunt_slices import FIRST, LAST, Day, Look, Slices, joined, reachable
+from tasks.hunting.coverage import Period
+from tasks.hunting.searches import Mentions
+from tasks.hunting.source import EXPORTS, KEYS, OBJECTS, Followed, Found, Window
+
+Progress = Callable[[str, int, int, int, int, str], None]
+"""Pass, days done, days in all, documents done, documents in all, the word for days."""
+LATE = timedelta(days=3)
+"""A document that could not be parsed bears the time of its ingest: so much later it is searched for as well."""
+COMMON = 2000
+"""A rule that so many documents of a day may match is asked for that many of them only; the others are counted."""
+PART = 20_000
+"""Documents to be fetched of a day, more or less, before what they answer is kept."""
+
+
+@dataclass
+class ElasticSource:
+    """The indices of one cluster (others by their names, CCS), with what a hunt there has finished already."""
+
+    settings: ElasticsearchSettings
+    period: Period
+    checkpoint: Checkpoint
+    progress: Progress = lambda *_: None
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _told: Told = field(default_factory=Told)
+    _reach: Reach = field(default_factory=Reach)
+    _unasked: list[tuple[str, str]] = field(default_factory=list)
+    _gaps: list[str] = field(default_factory=list)
+    _days: list[Day] = field(default_factory=list)
+    _buckets: set[str] = field(default_factory=set)
+
+    def first(self, rules: Sequence[Rule]) -> Sequence[Found]:
+        """All days of the period, once. Raises Unanswered."""
+        asked, self._unasked = queries.asked_of(rules)
+        asked = [queries.exports(), *asked]
+        begin, end = self._bounds()
+        with connected(self.settings) as es:
+            there = reachable(es, self.settings.cloudtrail_indices, begin, end, self._gaps)
+            self._reach.of_patterns(es, self.settings.cloudtrail_indices, there)
+            self._days = joined(there)
+            slices = self._slices(es, self.settings.cloudtrail_indices)
+            for day in self._progress("exports", self._days):
+                self._told.add(self._day(slices, day, asked))
+            self._gaps += slices.gaps
+        exports = (export_event(one.record) for one in self._told.found if EXPORTS in one.searches)
+        self._buckets = {export.bucket for export in exports if export and export.bucket}
+        return self._told.found
+
+    def second(self, followed: Followed) -> Sequence[Found]:
+        """The days of the windows; documents of their accounts, and access logs. Raises Unanswered."""
+        told = Told()
+        with connected(self.settings) as es:
+            slices = self._slices(es, self.settings.cloudtrail_indices)
+            for day in self._progress("activity", [day for day in self._days if _windows(followed, day)]):
+                told.add(self._around(slices, day, followed))
+            self._gaps += slices.gaps
+            if followed.objects:
+                told.add(self._access(es, followed))
+        self._told.unread += told.unread
+        self._told.uncertain += told.uncertain
+        return told.found
+
+    def counts(self) -> Mapping[str, int]:
+        """Of the first pass; of a rule that very much may match, what may is counted."""
+        return {name: count for name, count in self._told.counts.items() if name != EXPORTS}
+
+    def unasked(self) -> Sequence[tuple[str, str]]:
+        """Rules whose fields documents of the integration do not have, and rules about access logs."""
+        return self._unasked
+
+    def coverage(self, gaps: Sequence[str]) -> HuntCoverage:
+        """By day, document, account and Region."""
+        told = self._told
+        mine = [*self._gaps]
+        if told.unread:
+            mine.append(f"{told.unread} document(s) that may answer are no CloudTrail events that can be read.")
+        if told.unparsed:
+            mine.append(
+                f"{told.unparsed} document(s) that the ingest pipeline could not parse cannot be read here either."
+            )
+        if told.uncertain:
+            mine.append(
+                f"Of {told.uncertain} document(s) a text of parameters has no certain reading and was left out: keep "
+                "event.original or the flattened fields in the AWS integration."
+            )
+        return self._reach.coverage(self.period, self._days, [*mine, *gaps], self.checkpoint)
+
+    def _day(self, slices: Slices, day: Day, asked: Sequence[queries.Asked]) -> Told:
+        """What the documents of one day answer."""
+        late = self.period.until is not None and day.begin > self.period.until
+        look = slices.look(day, asked)
+        if not late:
+            self._reach.looked(day, look)
+        told = Told()
+        # Of days after the period only what was parsed late may be of it.
+        own = [] if late else [one for one in asked if look.counts[one.name]]
+        rest = [one for one in own if not self._common(one, look)]
+        number = sum(look.counts[one.name] for one in rest) + look.counts[queries.FAILED_NAME]
+        identity = [[one.name for one in rest], [one.identity for one in asked]]
+        for begin, end in day.parts(-(-number // PART)) if number else ():
+            question = ["first", begin.isoformat(), end.isoformat(), self.period.bounds, identity]
+
+            def ask(skipped: list[str], begin: datetime = begin, end: datetime = end) -> dict[str, Any]:
+                hits = slices.hits(queries.named(rest, begin, end), SOURCE, skipped)
+                return events(hits, _matching(asked), self._holds).json()
+
+            told.add(of_json(slices.part(day, question, ask)))
+        for one in (one for one in own if self._common(one, look)):
+            told.add(self._some(slices, day, one, look.counts[one.name]))
+        return told
+
+    def _common(self, one: queries.Asked, look: Look) -> bool:
+        return one.limited and look.counts[one.name] > COMMON
+
+    def _some(self, slices: Slices, day: Day, one: queries.Asked, count: int) -> Told:
+        """Some of the very many documents of a day that a rule may match; the others are counted as if they did."""
+        query = {"bool": {"filter": [queries.between(day.begin, day.end), one.query]}}
+
+        def ask(skipped: list[str]) -> dict[str, Any]:
+            hits = slices.hits(query, SOURCE, skipped, COMMON)
+            return events(hits, _matching([one]), self._holds).json()
+
+        told = of_json(slices.part(day, ["some", COMMON, self.period.bounds, one.identity], ask))
+        told.counts[one.name] += count - COMMON
+        self._gaps.append(
+            f"{count} documents of {day.date} may match {one.title!r}: the first {COMMON} were read, the others only counted."
+        )
+        return told
+
+    def _around(self, slices: Slices, day: Day, followed: Followed) -> Told:
+        """Documents of one day that name a key, or hold an object's text, in the accounts of the windows."""
+        accounts = {window.account for window in _windows(followed, day)}
+        within = None if None in accounts else {account for account in accounts if account is not None}
+        told: dict[tuple[str, str], Found] = {}
+        rest = Told()
+        for keys, objects in _together(followed):
+            test = {KEYS: Mentions(frozenset(keys)), OBJECTS: Mentions(frozenset(objects), part=True)}
+            may = queries.surroundings(keys, objects, self._buckets, within)
+            query = {"bool": {"filter": [queries.between(day.begin, day.end), may]}}
+
+            def ask(skipped: list[str], query: Any = query, test: Any = test) -> dict[str, Any]:
+                hits = slices.hits(query, SOURCE, skipped)
+                return events(hits, _naming(test), lambda record: self._near(record, followed)).json()
+
+            rest.add(of_json(slices.part(day, ["second", query, self._moments(followed)], ask)))
+        for one in rest.found:  # by several searches, if there were many texts
+            told.setdefault((one.record.origin, one.record.event_id), one)
+        rest.found = list(told.values())
+        return rest
+
+    def _access(self, es: Elasticsearch, followed: Followed) -> Told:
+        """Access log lines that hold an object's text; without such logs nothing, and that is said."""
+        told, (begin, end) = Told(), self._bounds()
+        indices = self.settings.access_log_indices
+        try:
+            there = reachable(es, indices, begin, end, self._gaps)
+        except NothingThere:
+            return told
+        days = [day for day in joined(there) if _windows(followed, day)]
+        self._reach.access = any(there.values())
+        slices = self._slices(es, indices)
+        for day in self._progress("access logs", days):
+            for _, objects in _together(Followed({}, followed.objects, followed.windows)):
+                query = {"bool": {"filter": [queries.between(day.begin, day.end), queries.access(objects)]}}
+
+                def ask(skipped: list[str], query: Any = query, objects: Sequence[str] = objects) -> dict[str, Any]:
+                    hits = slices.hits(query, ACCESS_FIELDS, skipped)
+                    return lines(hits, objects, lambda record: self._near(record, followed)).json()
+
+                told.add(of_json(slices.part(day, ["access", query, self._moments(followed)], ask)))
+        self._gaps += slices.gaps
+        if told.unparsed:
+            self._gaps.append(f"{told.unparsed} document(s) of access logs hold no line that can be read.")
+        return told
+
+    def _slices(self, es: Elasticsearch, indices: Sequence[str]) -> Slices:
+        return Slices(es, indices, self.checkpoint, self.now, self.settings.page_size)
+
+    def _bounds(self) -> tuple[datetime, datetime]:
+        """Whole days, so that each is the same day for every hunt; the period decides on each record."""
+        begin, end = self.period.since or FIRST, self.period.until or LAST
+        return _midnight(begin), LAST if self.period.until is None else _midnight(end + LATE) + timedelta(days=1)
+
+    def _progress(self, name: str, days: Sequence[Day]) -> Any:
+        total, done = sum(day.documents for day in days), 0
+        self.progress(name, 0, len(days), 0, total, "days")
+        for number, day in enumerate(days, 1):
+            yield day
+            done += day.documents
+            self.progress(name, number, len(days), done, total, "days")
+
+    def _holds(self, record: LogRecord) -> bool:
+        since, until = self.period.bounds
+        return since <= utc(record.time)[:19] <= until
+
+    def _near(self, record: LogRecord, followed: Followed) -> bool:
+        return self._holds(record) and any(_within(record, window) for window in followed.windows)
+
+    def _moments(self, followed: Followed) -> list[Any]:
+        windows = [[one.account, one.since.isoformat(), one.until.isoformat()] for one in followed.windows]
+        return [self.period.bounds, sorted(windows, key=str)]
+
+
+def _matching(asked: Sequence[queries.Asked]) -> Callable[[Event, tuple[str, ...]], tuple[str, ...]]:
+    def decide(one: Event, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(each.name for each in asked if (not names or each.name in names) and each.test(one.raw))
+
+    return decide
+
+
+def _naming(tests: Mapping[str, Mentions]) -> Callable[[Event, tuple[str, ...]], tuple[str, ...]]:
+    return lambda one, _: tuple(name for name, test in tests.items() if test(one.raw))
+
+
+def _together(followed: Followed) -> list[tuple[list[str], list[str]]]:
+    """Keys and objects, so many as one search is asked for."""
+    keys, objects, step = list(followed.keys), list(followed.objects), queries.TOGETHER
+    number = -(-max(len(keys), len(objects)) // step)
+    return [(keys[n * step : (n + 1) * step], objects[n * step : (n + 1) * step]) for n in range(number)]
+
+
+def _windows(followed: Followed, day: Day) -> list[Window]:
+    """The windows that a day's documents may be of."""
+    return [one for one in followed.windows if one.since < day.end and day.begin <= one.until + LATE]
+
+
+def _within(record: LogRecord, window: Window) -> bool:
+    """Whether a record is of a window; one that names no account may be of any."""
+    account = None if record.category == "access-log" else record.recipient_account
+    here = None in (window.account, account) or account == window.account
+    return here and window.since <= record.time <= window.until
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
