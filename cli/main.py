@@ -6,7 +6,23 @@ import sys
 
 import typer
 
-from cli import approver, case, decode, demo, doctor, elastic, gates, hunt, inbox, ingest, report, rules, serve, verify
+from cli import (
+    approver,
+    case,
+    decode,
+    demo,
+    doctor,
+    elastic,
+    gates,
+    hunt,
+    inbox,
+    ingest,
+    report,
+    rules,
+    serve,
+    store,
+    verify,
+)
 from cli.console import Exit, say, told
 
 app = typer.Typer(
@@ -35,6 +51,7 @@ app.command("verify")(verify.verify)
 app.command("report")(report.report)
 app.command("hunt")(hunt.hunt)
 app.add_typer(rules.app, name="rules")
+app.add_typer(store.app, name="store")
 
 
 def main() -> None:

@@ -34,8 +34,7 @@ JAVA = 24
 PLUGINS = ("hive", "memory")
 START_SECONDS = 180.0
 MEMORY = "memory", "default"
-"""Catalog and schema of tables in memory; `HIVE` of tables over Parquet files."""
-HIVE = "hive", "default"
+"""Catalog and schema of tables in memory. The catalog `hive` is for tables over Parquet files."""
 JVM = """-server
 -Xmx1G
 -XX:+UseG1GC
@@ -163,6 +162,7 @@ def _configure(home: Path, port: int) -> None:
             "hive.metastore": "file",
             "hive.metastore.catalog.dir": "local:///metastore",
             "hive.recursive-directories": "true",
+            "hive.partition-projection-enabled": "true",
             "fs.native-local.enabled": "true",
             "local.location": home / "files",
         },
@@ -193,14 +193,18 @@ def _launch(root: Path, home: Path, java: Path, url: str) -> Server:
 
 
 def _answers(url: str) -> bool:
-    """Whether a query succeeds: /v1/info says that it has started before its node takes work."""
+    """Whether tables can be written and read: /v1/info, and queries without a table, succeed before a node takes work."""
     try:
-        headers = {"X-Trino-User": "test"}
-        told = httpx.post(f"{url}/v1/statement", content="SELECT count(*) FROM (VALUES 1)", headers=headers).json()
-        while "nextUri" in told:
-            told = httpx.get(told["nextUri"], timeout=10).json()
+        return all(_done(url, sql) for sql in ("CREATE TABLE IF NOT EXISTS ready AS SELECT 1 AS n", "TABLE ready"))
     except (httpx.HTTPError, ValueError):
         return False
+
+
+def _done(url: str, sql: str) -> bool:
+    headers = {"X-Trino-User": "test", "X-Trino-Catalog": MEMORY[0], "X-Trino-Schema": MEMORY[1]}
+    told = httpx.post(f"{url}/v1/statement", content=sql, headers=headers).json()
+    while "nextUri" in told:
+        told = httpx.get(told["nextUri"], timeout=10).json()
     return told["stats"]["state"] == "FINISHED"
 
 

@@ -1,0 +1,59 @@
+"""A small store of the schema, written by DuckDB, and the statements that declare it run on a real Trino."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from trino.dbapi import connect
+
+from decisions import access_log_schema, store_schema
+from decisions.store_ddl import TABLES, ddl, statements
+from tests.trino.conftest import Place
+
+Ask = Callable[[str], list[Any]]
+
+
+def asking(place: Place, schema: str | None = None) -> Ask:
+    """What gives the rows of a statement; with a schema, in it."""
+    connection = connect(host=place.url, user="test", catalog="hive", schema=schema)
+    return lambda sql: connection.cursor().execute(sql).fetchall()
+
+
+def write(folder: Path, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Rows, each with its `dt`, as one part of each day."""
+    root = folder / table
+    root.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{table}.ndjson"
+    with file.open("w", encoding="utf-8") as lines:
+        for row in rows:
+            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+    columns = ", ".join(f"'{name}': '{kind}'" for name, kind in (*TABLES[table], ("dt", "varchar")))
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"COPY (SELECT * FROM read_json('{file}', format = 'newline_delimited', columns = {{{columns}}})) TO '{root}' "
+            "(FORMAT parquet, COMPRESSION zstd, PARTITION_BY (dt), OVERWRITE_OR_IGNORE)"
+        )
+    file.unlink()
+
+
+def cloudtrail(folder: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Records of CloudTrail."""
+    write(folder, "cloudtrail", (store_schema.row(one) | {"dt": store_schema.day(one)} for one in records))
+
+
+def access_log(folder: Path, rows: Iterable[access_log_schema.Row]) -> None:
+    """Rows of access logs."""
+    write(folder, "access_log", (row | {"dt": access_log_schema.day(row)} for row in rows))
+
+
+def declare(ask: Ask, place: Place, folder: Path, schema: str) -> None:
+    """A schema with the tables over a folder below the server's."""
+    location = f"local:///{folder.relative_to(place.files)}"
+    ask(f"CREATE SCHEMA hive.{schema}")
+    names = {table: f"hive.{schema}.{table}" for table in TABLES}
+    for statement in statements(ddl("trino", location, names)):
+        ask(statement)

@@ -1,0 +1,78 @@
+"""The store as a real Trino reads it, by the statements that `vmexport store ddl` writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from decisions import access_log_schema
+from decisions.store_ddl import TABLES
+from tests.hunting.logs_of import event, export
+from tests.trino.conftest import Place
+from tests.trino.stored import access_log, asking, cloudtrail, declare
+
+HOSTILE = [
+    'it\'s "quoted"; DROP TABLE x --',
+    "ümlaut 日本 🙈",
+    "\ud83d",
+    "line\nbreak\ttab",
+    "${dt}",
+    "",
+    "\\",
+    "null",
+    "a" * 70_000,
+]
+DAYS = ("2026-03-02", "2026-03-03", "2026-03-04")
+
+
+def records() -> list[dict[str, Any]]:
+    """Three days, hostile texts, records without a day or of a strange shape."""
+    made = [event(n, eventTime=f"{day}T10:00:{n:02}Z") for day in DAYS for n in range(20)]
+    made += [export(100 + n, userAgent=text, requestParameters={"key": text}) for n, text in enumerate(HOSTILE)]
+    made += [event(200, eventTime="never"), event(201, eventName=["a", "list"]), {"strange": [1, 2.5, None]}]
+    return made
+
+
+def lines() -> list[access_log_schema.Row]:
+    """Access log rows, one of which is no line."""
+    fields = {"time": None, "bucket": "exports", "key": "a%2Fb", "http_status": 200, "bytes_sent": 2**40}
+    return [access_log_schema.row(text, fields) for text in HOSTILE[:2]] + [access_log_schema.row("no line", None)]
+
+
+@pytest.fixture
+def folder(trino: Place, schema: str) -> Path:
+    """A store below Trino's folder."""
+    made = trino.files / schema
+    cloudtrail(made, records())
+    access_log(made, lines())
+    return made
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_column_reads_as_duckdb_reads_it(trino: Place, schema: str, folder: Path, table: str) -> None:
+    """All rows, all columns, the partition included; days that nobody can tell as well."""
+    ask = asking(trino, schema)
+    declare(ask, trino, folder, schema)
+    names = ", ".join(f'"{name}"' for name, _ in (*TABLES[table], ("dt", "")))
+    told = ask(f"SELECT {names} FROM {table}")
+    files = f"read_parquet('{folder / table}/*/*.parquet', hive_partitioning = true, hive_types = {{'dt': varchar}})"
+    wanted = duckdb.sql(f"SELECT {names} FROM {files}").fetchall()
+    assert len(wanted) == len(records() if table == "cloudtrail" else lines())
+    assert sorted(map(repr, map(tuple, told))) == sorted(map(repr, wanted))
+    assert any(row[-1] == "unknown" for row in told)
+
+
+def test_a_day_is_read_and_no_other(trino: Place, schema: str, folder: Path) -> None:
+    """A part of another day may be unreadable: it is not opened."""
+    ask = asking(trino, schema)
+    declare(ask, trino, folder, schema)
+    (folder / "cloudtrail" / "dt=2026-03-04" / "broken.parquet").write_bytes(b"PAR1 no parquet PAR1")
+    assert ask("SELECT count(*) FROM cloudtrail WHERE dt = '2026-03-03'") == [[20]]
+    plan = "\n".join(row[0] for row in ask("EXPLAIN SELECT \"eventID\" FROM cloudtrail WHERE dt = '2026-03-03'"))
+    assert "dt:string:PARTITION_KEY" in plan
+    assert "2026-03-04" not in plan
+    with pytest.raises(Exception, match=r"broken\.parquet"):
+        ask('SELECT max("eventID") FROM cloudtrail')
