@@ -38,6 +38,7 @@ WORDS: dict[BreakKind, str] = {
     "moved-log": "log file(s) in the folder of another day",
     "unread-log": "log file(s) that could not be read",
 }
+KINDS = tuple(WORDS)
 
 
 class Break(Frozen):
@@ -143,7 +144,7 @@ class Integrity(Frozen):
             )
         told.append(f"{self.logs_proven:,} log files proven, {self.logs_matching:,} with the hash of such a digest.")
         told += [f"{count:,} log files not proven: {why}." for why, count in sorted(self.logs_unproven.items())]
-        for start in self.starts[:NAMED]:
+        for start in sorted(self.starts, key=lambda start: start.off_since is None)[:NAMED]:
             if start.off_since:
                 told.append(
                     f"{start.place}: a new chain starts at {utc(start.at)}; the one before ends at {utc(start.off_since)}. "
