@@ -1,4 +1,4 @@
-"""A process that scans the files it is handed, started by tasks.hunting.pool: `python -m tasks.hunting.worker DESCRIPTOR`.
+"""A process that works on the files it is handed, started by tasks.hunting.workers: `python -m tasks.hunting.worker DESCRIPTOR`.
 
 It imports little, so that as many of them as there are processors need little memory.
 """
@@ -8,20 +8,17 @@ from __future__ import annotations
 import sys
 from multiprocessing.connection import Connection
 
-from tasks.hunting.batch import scanned
-from tasks.hunting.scanner import Scanner
-
 
 def main() -> None:
     """Take batches until the other side is gone."""
     connection = Connection(int(sys.argv[1]))
-    scanner = Scanner(*connection.recv())
+    run = connection.recv().prepared()
     while True:
         try:
             files = connection.recv()
         except EOFError:
             return
-        connection.send(scanned(scanner, files))
+        connection.send(run(files))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import pytest
 
 from decisions.hunt import HuntResult, who_exports
 from lab.cloudtrail_generator import generate
-from tasks.hunting import pool, searches
+from tasks.hunting import pool, searches, workers
 from tasks.hunting.batch import Batch
 from tasks.hunting.coverage import Period
 from tasks.hunting.file_source import FileSource, pruned
@@ -182,7 +182,7 @@ def test_a_worker_that_is_killed_costs_one_file_at_most(tmp_path: Path, monkeypa
             os.kill(process.pid, signal.SIGKILL)
         return process
 
-    monkeypatch.setattr(pool.subprocess, "Popen", start)
+    monkeypatch.setattr(workers.subprocess, "Popen", start)
     what = pool.Pass((searches.exports(),), LIMIT)
     batches = list(pool.scan(listing(tmp_path).files, what, 2))
     assert sum(batch.files for batch in batches) == 60
@@ -207,10 +207,10 @@ def test_a_file_that_kills_its_reader_is_named(tmp_path: Path, monkeypatch: pyte
     original = subprocess.Popen
 
     def start(command: list[str], **more: Any) -> subprocess.Popen[bytes]:
-        environment = os.environ | {"PYTHONPATH": str(pool.ROOT)}
+        environment = os.environ | {"PYTHONPATH": str(workers.ROOT)}
         return original([sys.executable, str(deadly), command[-1]], env=environment, **more)
 
-    monkeypatch.setattr(pool.subprocess, "Popen", start)
+    monkeypatch.setattr(workers.subprocess, "Popen", start)
     batches = list(pool.scan(files, pool.Pass((searches.exports(),), LIMIT), 2))
     lost = [problem for batch in batches for problem in batch.unread]
     assert [(Path(path).name, why) for path, why in lost] == [
@@ -263,7 +263,7 @@ def test_memory_does_not_grow_with_the_logs(tmp_path: Path) -> None:
         "print(sum(s.scan(f).raw_bytes for _ in range(8) for f in files), re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True, cwd=pool.ROOT
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True, cwd=workers.ROOT
     )
     read, peak = map(int, done.stdout.split())
     assert read > 350_000_000
