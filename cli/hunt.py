@@ -18,11 +18,17 @@ WHEN = "400d (so many days ago), 2026-03-01 or an ISO 8601 moment (UTC without a
 
 def hunt(
     path: Annotated[
-        str | None, typer.Argument(metavar="PATH", help="A folder (or file) of CloudTrail and S3 access logs")
+        str | None,
+        typer.Argument(
+            metavar="PATH", help="A folder (or file) of CloudTrail and S3 access logs, or s3://BUCKET/PREFIX"
+        ),
     ] = None,
     store: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="A Parquet store, in place of PATH (vmexport store ingest makes it)"),
+    ] = None,
+    bucket_account: Annotated[
+        str | None, typer.Option(metavar="ACCOUNT", help="Who owns the bucket; default: VMEXPORT_HUNT_LOG_ACCOUNT")
     ] = None,
     since: Annotated[str | None, typer.Option(help=f"Only what happened since then: {WHEN}")] = None,
     until: Annotated[str | None, typer.Option(help="Only what happened until then, likewise")] = None,
@@ -47,25 +53,31 @@ def hunt(
     from datetime import UTC, datetime
 
     from cli.console import UsageProblem, say, say_json, show
+    from cli.hunt_buckets import estimate_of
     from cli.hunt_progress import Progress
     from cli.hunt_sources import Where, source
     from decisions.hunt import who_exports
     from decisions.hunt_page import hunt_page, who_page
     from tasks.hunting.hunt import hunt as search
+    from tasks.hunting.place import PlaceUnusable
     from tasks.hunting.table import TableUnanswered
 
     where = Where(path=path, store=store)
     period = _period(since, until, datetime.now(UTC))
     loaded = _rules(rules) if rules else None
-    with Progress() as progress, source(where, period, progress.told, workers) as asked:
+    with Progress() as progress, source(where, period, progress.told, workers, bucket_account) as asked:
         try:
             result = search(asked, period, loaded, follow=not who_exported)
-        except TableUnanswered as error:
+        except (TableUnanswered, PlaceUnusable) as error:
             raise UsageProblem(str(error)) from error
     if as_json:
         rows = [row.model_dump(mode="json") for row in who_exports(result.findings)]
         answer = {"who_exported": rows} if who_exported else {"found": bool(result.alarming)}
-        say_json(answer | result.model_dump(mode="json", exclude={"findings"} if who_exported else None))
+        say_json(
+            answer
+            | estimate_of(asked, period)
+            | result.model_dump(mode="json", exclude={"findings"} if who_exported else None)
+        )
     else:
         show(who_page(result) if who_exported else hunt_page(result))
     if not result.coverage.files_searched:

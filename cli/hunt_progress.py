@@ -27,7 +27,7 @@ class Progress:
         self._draw("")
 
     def told(self, name: str, files: int, files_all: int, done: int, total: int) -> None:
-        """Files and bytes done of all, in one pass."""
+        """Files and bytes done of all, in one pass; `files_all` is 0 while that is not known."""
         now = time.monotonic()
         if name != self._pass:
             self._pass, self._begun = name, now
@@ -41,6 +41,8 @@ class Progress:
     def _words(self, files: int, files_all: int, done: int, total: int, seconds: float) -> str:
         from decisions.hunt import size_words
 
+        if not files_all:
+            return f"{self._pass}: {files:,} files"
         share = done / total if total else 1.0
         rate = done / seconds
         left = f"{(total - done) / rate:.0f} s left" if rate and done else "time left not known"

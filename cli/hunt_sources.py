@@ -38,22 +38,25 @@ class Where:
 
 
 @contextmanager
-def source(where: Where, period: Period, told: Told, workers: int | None = None) -> Iterator[Source]:
+def source(
+    where: Where, period: Period, told: Told, workers: int | None = None, bucket_account: str | None = None
+) -> Iterator[Source]:
     """The source that was named, to be closed at the end. Raises UsageProblem when it cannot be used."""
     where.named  # noqa: B018 - for what it raises
     if where.store:
         yield _store(where.store, period)
     else:
-        yield _files(str(where.path), period, told, workers)
+        yield _files(str(where.path), bucket_account, period, told, workers)
 
 
-def _files(path: str, period: Period, told: Told, workers: int | None) -> Source:
+def _files(path: str, account: str | None, period: Period, told: Told, workers: int | None) -> Source:
+    from cli import hunt_buckets
     from cli.console import UsageProblem
     from settings.logs import logs
     from tasks.hunting.file_source import FileSource
 
     if path.startswith("s3:"):
-        raise UsageProblem("Buckets are not read. Copy the days that you need (`aws s3 sync`), and name the folder.")
+        return hunt_buckets.files(path, account, period, told, workers)
     if not Path(path).exists():
         raise UsageProblem(f"{path} is not there. Name a folder of log files; it is searched to its bottom.")
     return FileSource(Path(path), period, logs().log_file_max_bytes, workers, told)

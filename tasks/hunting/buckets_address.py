@@ -8,6 +8,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from tasks.hunting.place import PlaceUnusable
+
 SCHEME = "s3://"
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 DENIED = frozenset({"AccessDenied", "403", "AllAccessDisabled", "AccountProblem"})
@@ -15,7 +17,7 @@ SLOW = frozenset({"SlowDown", "503", "ServiceUnavailable", "Throttling", "Thrott
 SAID = 300
 
 
-class BucketUnusable(Exception):
+class BucketUnusable(PlaceUnusable):
     """A bucket cannot be read; the sentence says why and what to do."""
 
 

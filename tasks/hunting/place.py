@@ -13,6 +13,10 @@ from tasks.hunting.coverage import Period
 from tasks.hunting.layout import Listing, LogFile
 
 
+class PlaceUnusable(Exception):
+    """The files of a place cannot be had; the sentence says why and what to do."""
+
+
 class Place(Protocol):
     """Log files that can be listed and scanned."""
 
