@@ -21,6 +21,7 @@ READS = ("ReadOnly", "All")
         "cloudtrail:GetEventSelectors",
         "cloudtrail:GetTrailStatus",
         "cloudtrail:LookupEvents",  # asked by tasks/logs/lookup.py
+        "cloudtrail:ListPublicKeys",  # asked by tasks/hunting/digest_keys.py
     ),
 )
 def data_events(aws: Clients, account: str, region: str, bucket: str) -> DataEvents:
