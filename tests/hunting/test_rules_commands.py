@@ -51,6 +51,26 @@ def test_a_wrong_fixture_is_named_by_its_line_and_engine(tmp_path: Path):
     assert "exports.fixtures.jsonl:2: reference" in told.output
 
 
+ACCESS = RULE.replace("service: cloudtrail", "service: s3access").replace("eventName: ExportImage", "operation: REST.GET.OBJECT").replace(
+    "errorCode|", "error_code|"
+)  # fmt: skip
+READ = {"time": "2026-03-02T10:00:00Z", "operation": "REST.GET.OBJECT", "key": "vms/export-i-1.ova", "http_status": 200}
+
+
+def test_a_rule_about_access_logs_is_asked_of_lines_with_the_fields_of_its_fixtures(tmp_path: Path):
+    read = {"about": "read", "match": ["exports"], "record": READ}
+    denied = {"about": "denied", "match": [], "record": READ | {"http_status": 403, "error_code": "AccessDenied"}}
+    call = {"about": "a call", "match": [], "record": {"eventName": "GetObject", "operation": "REST.GET.OBJECT"}}
+    told = run("check", written(tmp_path, read, denied, call, rule=ACCESS))
+    assert told.exit_code == 0, told.output
+    told = run("check", written(tmp_path, denied | {"match": ["exports"]}, rule=ACCESS))
+    assert "exports.fixtures.jsonl:1: raw: exports does not match and must: denied" in told.output
+    impossible = read | {"record": READ | {"user_agent": "-"}}
+    problem = run("check", written(tmp_path, impossible, rule=ACCESS)).exception
+    assert isinstance(problem, UsageProblem)
+    assert "has another user_agent" in str(problem)
+
+
 def test_a_fixture_of_a_rule_that_is_not_there_is_wrong(tmp_path: Path):
     told = run("check", written(tmp_path, MATCH | {"match": ["exports", "export"]}))
     assert told.exit_code == 1

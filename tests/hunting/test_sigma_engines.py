@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,11 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from decisions.sigma import ESCAPED, Literal, Rule
+from decisions.sigma_literals import literals
 from decisions.sigma_sql import select, where
 from decisions.sigma_sql_duckdb import DuckDb as Dialect
 from decisions.sigma_sql_trino import Trino
 from tasks.hunting import duckdb_engine
 from tasks.hunting.fixtures import PACK, load
+from tasks.hunting.raw_engine import Raw, is_record
 from tasks.hunting.rules_check import DuckDb, Reference, check
 from tests.hunting.packs import PACKS, traps
 from tests.hunting.sigma_records import STRANGE, records
@@ -37,6 +40,20 @@ def test_duckdb_says_what_the_reference_says_of_records_made_from_the_rules(pack
         assert found == wanted, f"{[names[i] for i in found ^ wanted]} of {json.dumps(record)}"
     hit = set().union(*expected)
     assert len(hit) >= 0.9 * len(loaded.rules), f"weak: nothing matches {sorted(set(names) - hit)}"
+
+
+@pytest.mark.parametrize("pack", PACKS)
+@pytest.mark.parametrize("engine", [Raw(), Raw(whole=True)], ids=lambda engine: engine.name)
+def test_the_scanner_says_what_the_reference_says_of_records_made_from_the_rules(pack: str, engine: Raw):
+    loaded = PACKS[pack]()
+    named = {"eventName": "Named"}  # every record of a file has a name: without one it is none
+    population = [one if is_record(one) else one | named for one in made(loaded.rules, 25, "raw")]
+    expected = Reference().matched(loaded.rules, population)
+    told = engine.matched(loaded.rules, population)
+    names = {rule.id: rule.title for rule in loaded.rules}
+    for record, wanted, found in zip(population, expected, told, strict=True):
+        assert found == wanted, f"{[names[i] for i in found ^ wanted]} of {json.dumps(record)}"
+    assert len(set().union(*expected)) >= 0.9 * len(loaded.rules)
 
 
 @pytest.mark.parametrize("pack", PACKS)
@@ -122,7 +139,11 @@ def test_any_value_in_a_rule_and_any_value_in_a_record_mean_the_same_to_all(valu
         {"userAgent": sought, "requestParameters": {"a": [{"b": sought}, {"b": [value]}]}},
         {"userAgent": value + sought, "requestParameters": {"a": {"b": {"c": sought}}}, "errorCode": sought + value},
     ]
-    assert DuckDb().matched(rules, population) == Reference().matched(rules, population)
+    expected = Reference().matched(rules, population)
+    assert DuckDb().matched(rules, population) == expected
+    sought_for = [replace(rule, literals=literals(rule.detection)) for rule in rules]
+    named = [one | {"eventName": "Named"} for one in population]
+    assert Raw().matched(sought_for, named) == expected
 
 
 def test_what_sql_takes_for_a_wildcard_is_none():
@@ -153,7 +174,7 @@ def test_lower_in_duckdb_gives_ascii_of_two_characters_alone():
 
 
 def test_every_rule_of_ours_has_fixtures_and_all_engines_say_what_they_say():
-    told = check(PACK, load(), [Reference(), DuckDb()])
+    told = check(PACK, load(), [Reference(), DuckDb(), Raw(), Raw(whole=True)])
     assert told.problems == []
     assert told.without == []
     assert told.fixtures > 100
