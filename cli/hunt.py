@@ -38,6 +38,18 @@ def hunt(
     who_exported: Annotated[
         bool, typer.Option("--who-exported", help="Only the table of who exports, where to, how often")
     ] = False,
+    validate: Annotated[
+        bool, typer.Option("--validate", help="Check the log files by CloudTrail's digest files beside them, too")
+    ] = False,
+    digest_keys: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE", help="What `aws cloudtrail list-public-keys` printed, one for each Region; or `aws`: ask it"
+        ),
+    ] = None,
+    keep_keys: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A new file for the keys that --digest-keys aws gets: evidence")
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, max=64, help="Processes; default: one for each processor")
     ] = None,
@@ -46,14 +58,15 @@ def hunt(
     """Every export in the logs of one place, what else its keys did, who read what was exported, and what rules match.
 
     The answer always says what part of the logs it covers. Exit 1 when something was found (not with --who-exported), 0 when
-    nothing was, 2 when nothing could be searched.
+    nothing was, 2 when nothing could be searched. With --validate exit 1 as well when a file is not as it was delivered.
 
-    Example: vmexport hunt /srv/logs --since 90d --rules hunts
+    Example: vmexport hunt /srv/logs --since 90d --rules hunts --validate --digest-keys keys.json
     """
     from datetime import UTC, datetime
 
     from cli.console import UsageProblem, say, say_json, show
     from cli.hunt_buckets import estimate_of
+    from cli.hunt_integrity import Validation
     from cli.hunt_progress import Progress
     from cli.hunt_sources import Where, source
     from decisions.hunt import who_exports
@@ -65,9 +78,12 @@ def hunt(
     where = Where(path=path, store=store)
     period = _period(since, until, datetime.now(UTC))
     loaded = _rules(rules) if rules else None
+    validation = Validation(validate, path, digest_keys or (), keep_keys)
+    keys = validation.keys()
     with Progress() as progress, source(where, period, progress.told, workers, bucket_account) as asked:
         try:
             result = search(asked, period, loaded, follow=not who_exported)
+            result = validation.of(result, keys, period, workers, progress.told)
         except (TableUnanswered, PlaceUnusable) as error:
             raise UsageProblem(str(error)) from error
     if as_json:
@@ -76,6 +92,7 @@ def hunt(
         say_json(
             answer
             | estimate_of(asked, period)
+            | validation.document(keys)
             | result.model_dump(mode="json", exclude={"findings"} if who_exported else None)
         )
     else:
@@ -83,7 +100,8 @@ def hunt(
     if not result.coverage.files_searched:
         say(f"Nothing of {where.named} could be searched: this is no answer.", error=True)
         raise typer.Exit(2)
-    if result.alarming and not who_exported:
+    broken = result.coverage.integrity is not None and result.coverage.integrity.broken
+    if broken or (result.alarming and not who_exported):
         raise typer.Exit(1)
 
 

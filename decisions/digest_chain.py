@@ -14,7 +14,7 @@ from typing import Literal
 
 from decisions.digest import Digest, DigestName, digest_name, stem, text_to_sign
 from decisions.digest_keys import Keys, fits
-from decisions.digest_verdict import Break, BreakKind, ChainStart
+from decisions.digest_verdict import Break, BreakKind, Chain, ChainStart
 
 State = Literal["signed", "linked", "unsigned", "bad"]
 
@@ -60,6 +60,24 @@ class Judged:
 def judged(held: Sequence[Held], there: Mapping[str, datetime], keys: Keys | None) -> Judged:
     """Judge the digest files of one place. `there`: all of its digest files in the folder by stem, with their ends."""
     return _Judge(sorted(held, key=lambda one: (one.name.end, one.stem)), there, keys).judge()
+
+
+def summary(chain: Judged) -> Chain | None:
+    """What is told of a chain; None: it has no digest in the period."""
+    mine = [(one, state) for one, state in zip(chain.held, chain.states, strict=True) if not one.beyond]
+    if not mine:
+        return None
+    starts = [one.digest.start for one, _ in mine if one.digest]
+    return Chain(
+        place=str(mine[0][0].name.place),
+        since=min(starts, default=mine[0][0].name.end),
+        until=mine[-1][0].name.end,
+        digests=len(mine),
+        signed=sum(state == "signed" for _, state in mine),
+        linked=sum(state == "linked" for _, state in mine),
+        unsigned=tuple(one.path for one, state in mine if state == "unsigned"),
+        bad=sum(state == "bad" for _, state in mine),
+    )
 
 
 class _Judge:

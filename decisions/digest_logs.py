@@ -21,7 +21,8 @@ LATER = "delivered after the newest digest file"
 EARLIER = "delivered before the first digest file"
 UNCOVERED = "delivered in hours without a digest file that can be believed"
 DOUBTED = "named only by a digest file that was changed"
-UNTOLD = "their names do not tell what digest they belong to"
+UNTOLD = "their names and folders do not tell what digest they belong to"
+NO_DIGESTS = "of an account and Region without any digest file of these days"
 BEFORE_COPY = "named by the first digest file, and of the day before the folder's first"
 
 
@@ -44,6 +45,13 @@ class Told:
     unproven: Counter[str] = field(default_factory=Counter[str])
     breaks: list[Break] = field(default_factory=list[Break])
 
+    def add(self, other: Told) -> None:
+        """Take in another's."""
+        self.proven += other.proven
+        self.matching += other.matching
+        self.unproven += other.unproven
+        self.breaks += other.breaks
+
     def found(self, kind: BreakKind, place: str, name: str, why: str) -> None:
         """One break more."""
         self.breaks.append(Break(kind=kind, place=place, name=name, why=why[:600]))
@@ -58,6 +66,9 @@ class LogJudge:
         self.doubted: set[str] = set()
         self._spans = [_Span(chain) for chain in chains]
         self._outside: set[str] = set()
+        self._later: list[datetime] = []
+        self._earlier: list[datetime] = []
+        self._chains = [chain for chain in chains if any(not held.beyond for held in chain.held)]
         for chain in chains:
             self._take(chain)
 
@@ -99,18 +110,54 @@ class LogJudge:
             else:
                 told.found("missing-log", said.place, said.key, f"{said.by} names it")
 
-    def unnamed(self, told: Told, place: str, name: str, path: str, at: datetime | None) -> None:
-        """One file that no believed digest names; `at`: when it was delivered, as its name tells."""
-        if name in self.doubted:
+    def unnamed(self, told: Told, place: str, path: str, at: datetime | None, placed: bool) -> None:
+        """One file that no believed digest names.
+
+        `at`: when it was delivered, as its name tells; `placed`: it lies in a folder of CloudTrail's log files.
+        """
+        if stem(path) in self.doubted:
             told.unproven[DOUBTED] += 1
-        elif at is None:
+        elif not self._chains:
+            told.unproven[NO_DIGESTS if at or placed else UNTOLD] += 1
+        elif at is None and not placed:
             told.unproven[UNTOLD] += 1
+        elif at is None:
+            told.found("planted-log", place, path, "CloudTrail gives no such names")
         else:
-            answers = [span.covers(at) for span in self._spans]
-            if UNCOVERED in answers or None not in answers:
-                told.unproven[next(iter(answer for answer in answers if answer), UNCOVERED)] += 1
-            else:
-                told.found("planted-log", place, path, "no digest names it, though those of its hour are here")
+            self._unnamed(told, place, path, at)
+
+    def _unnamed(self, told: Told, place: str, path: str, at: datetime) -> None:
+        answers = [span.covers(at) for span in self._spans]
+        why = UNCOVERED if UNCOVERED in answers else None if None in answers else next(iter(answers))
+        if why is None:
+            told.found("planted-log", place, path, "no digest names it, though those of its hour are here")
+            return
+        told.unproven[why] += 1
+        if why == LATER:
+            self._later.append(at)
+        elif why == EARLIER:
+            self._earlier.append(at)
+
+    def ended(self, told: Told, area: str) -> None:
+        """After the last file: hours at either end that must have had digests, as log files were delivered in them."""
+        if not self._chains:
+            if count := told.unproven[NO_DIGESTS]:
+                told.found("no-digests", area, area, f"{count} log file(s), and no digest file of these days")
+            return
+        last = max(span.last for span in self._spans if span.last)
+        if self._later and max(self._later) > last + DELIVERED:
+            why = "log files were delivered later than its last digest file: others are missing, or validation is off"
+            told.breaks.append(
+                Break(kind="missing-digest", place=area, name=area, why=why, since=last, until=max(self._later))
+            )
+        copied = [one.digest.start for chain in self._chains if (one := chain.first_of_copy) and one.digest]
+        if copied and self._earlier and min(self._earlier) < min(copied) - DELIVERED:
+            why = "log files were delivered earlier than its first digest file, which names one before it"
+            told.breaks.append(
+                Break(
+                    kind="missing-digest", place=area, name=area, why=why, since=min(self._earlier), until=min(copied)
+                )
+            )
 
 
 class _Span:
@@ -125,13 +172,13 @@ class _Span:
             else:
                 self._runs.append((start, end))
         ends = [one.name.end for one in chain.held if not one.beyond]
-        self._last = max(ends, default=None)
+        self.last = max(ends, default=None)
 
     def covers(self, at: datetime) -> str | None:
         """None: it does; else why it does not."""
-        if self._last is None or not self._runs:
+        if self.last is None or not self._runs:
             return UNCOVERED
-        if at + SLACK > self._last:
+        if at + SLACK > self.last:
             return LATER
         if at - SLACK < self._runs[0][0]:
             return EARLIER

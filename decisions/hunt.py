@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field
 
 from decisions.activity import LogRecord
+from decisions.digest_verdict import Integrity
 from decisions.evidence import Frozen, utc
 from decisions.export import ExportEvent
 
@@ -51,11 +52,14 @@ class HuntCoverage(Frozen):
     gaps: tuple[str, ...] = ()
     """One sentence for each thing that a trail should have delivered and that is not there, or was left out."""
     notes: tuple[str, ...] = ()
+    integrity: Integrity | None = None
+    """Whether the files are as CloudTrail delivered them; None: that was not asked."""
 
     @property
     def complete(self) -> bool:
-        """Whether everything that was found was searched wholly, and nothing is missing between."""
-        return not (self.quarantined or self.damaged or self.gaps)
+        """Whether everything that was found was searched wholly, nothing is missing between, and nothing was changed."""
+        intact = self.integrity is None or self.integrity.complete
+        return intact and not (self.quarantined or self.damaged or self.gaps)
 
     def sentences(self) -> tuple[str, ...]:
         """The coverage in words, the count first, then each kind of hole."""
@@ -73,6 +77,8 @@ class HuntCoverage(Frozen):
         told += self.gaps[:NAMED]
         if len(self.gaps) > NAMED:
             told.append(f"{len(self.gaps) - NAMED:,} more gaps: --json names them.")
+        if self.integrity:
+            told.append(self.integrity.headline())
         return (*told, *self.notes)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from decisions.digest_page import integrity_blocks
 from decisions.document import Block, Bullets, Code, Heading, Line, Page, Paragraph, Quote, Table
 from decisions.evidence import utc
 from decisions.hunt import Exporter, HuntCoverage, HuntFinding, HuntResult, who_exports
@@ -21,6 +22,7 @@ def hunt_page(result: HuntResult) -> Page:
     ruled = [finding for finding in result.findings if finding.kind in {"rule", "correlation"}]
     return (
         Heading(1, headline(result)),
+        *integrity_blocks(result.coverage.integrity),
         *_exports(exports, result.findings),
         *_table("Exported objects read", downloads),
         *_rules(ruled, result),
@@ -58,7 +60,12 @@ def who_page(result: HuntResult) -> Page:
     )
     more = (Paragraph(f"{len(rows) - ROWS} more rows: --json has them."),) if len(rows) > ROWS else ()
     body: tuple[Block, ...] = (table, *more) if rows else (Paragraph("Nobody, as far as these logs tell."),)
-    return Heading(1, "Who exported"), *body, *coverage_blocks(result.coverage)
+    return (
+        Heading(1, "Who exported"),
+        *integrity_blocks(result.coverage.integrity),
+        *body,
+        *coverage_blocks(result.coverage),
+    )
 
 
 def coverage_blocks(coverage: HuntCoverage) -> tuple[Block, ...]:
