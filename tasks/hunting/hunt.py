@@ -24,18 +24,27 @@ BEFORE, AFTER = timedelta(days=1), timedelta(days=7)
 """How far around an export its keys and its object are followed."""
 FOLLOWED = 2000
 """Keys and objects that are followed; more of them is a gap."""
+END_OF_TIME = datetime(9998, 12, 31, tzinfo=UTC)
 LEVELS = {"accepted": "high", "denied": "medium", "not-exportable": "medium", "dry-run": "medium", "failed": "medium"}
 
 
-def hunt(source: Source, period: Period, loaded: Loaded | None = None, *, follow: bool = True) -> HuntResult:
+def hunt(
+    source: Source,
+    period: Period,
+    loaded: Loaded | None = None,
+    *,
+    follow: bool = True,
+    known: Sequence[HuntFinding] = (),
+) -> HuntResult:
     """Exports in the logs of a source, and what belongs to them; with rules, what they match as well.
 
+    `known`: exports from before the period, the newest first; who reads their objects within it is looked for as well.
     What the logs hold raises nothing: it is in the answer's coverage. Raises what the source raises when it cannot be asked.
     """
     gaps: list[str] = []
     first = source.first(loaded.rules if loaded else ())
     exports = export_findings(first)
-    around = _around_exports(source, period, exports, gaps) if follow and exports else []
+    around = _around_exports(source, period, exports, gaps, known) if follow and (exports or known) else []
     ruled = rule_findings(loaded, first) if loaded else []
     findings = sorted([*exports, *around, *ruled], key=lambda finding: (finding.time, finding.id))
     return HuntResult(
@@ -102,11 +111,28 @@ def _windows(finding: HuntFinding) -> Iterable[Window]:
         yield Window(account or None, since, until)
 
 
+def _with_known(followed: Followed, known: Sequence[HuntFinding], period: Period, gaps: list[str]) -> Followed:
+    """What is followed, with the objects of exports from before, each for the whole period."""
+    objects = {name: list(ids) for name, ids in followed.objects.items()}
+    windows = dict.fromkeys(followed.windows)
+    room = FOLLOWED - len(followed.keys) - len(objects)
+    named = {finding.id: name for finding in known if finding.export and (name := object_part(finding.export))}
+    fresh = [finding for finding in known if named.get(finding.id) not in {None, *objects}]
+    for finding in fresh[:room]:
+        objects.setdefault(named[finding.id], []).append(finding.id)
+        since = max(period.since or finding.time, finding.time)
+        for window in _windows(finding):
+            windows[Window(window.account, since, period.until or END_OF_TIME)] = None
+    if len(fresh) > room:
+        gaps.append(f"Of {len(fresh)} earlier exports only the newest {room} were looked for among reads.")
+    return Followed(followed.keys, objects, tuple(windows))
+
+
 def _around_exports(
-    source: Source, period: Period, exports: Sequence[HuntFinding], gaps: list[str]
+    source: Source, period: Period, exports: Sequence[HuntFinding], gaps: list[str], known: Sequence[HuntFinding]
 ) -> list[HuntFinding]:
     """What the same keys did, and who read or touched the exported objects."""
-    followed = followed_of(exports, gaps)
+    followed = _with_known(followed_of(exports, gaps), known, period, gaps)
     if not (followed.keys or followed.objects):
         return []
     second = [one for one in source.second(followed) if period.holds(one.record.time)]
