@@ -6,7 +6,6 @@ A file that is not written exactly as CloudTrail writes it, or in which a cut is
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 import orjson
 
 from tasks.hunting import cut
-from tasks.hunting.inflate import TooLarge, unpacked
+from tasks.hunting.inflate import TooLarge, packed, unpacked
 from tasks.hunting.layout import ACCESS, CLOUDTRAIL, LogFile
 from tasks.hunting.line_scanner import LineScanner
 from tasks.hunting.patterns import Patterns, Record, Search
@@ -46,7 +45,7 @@ class Scanner:
         """One file; what cannot be read is said in `problems`."""
         told = Scanned(file)
         try:
-            content = unpacked(_packed(file.path, self._max_bytes), self._max_bytes)
+            content = unpacked(packed(file.path, self._max_bytes), self._max_bytes)
         except (OSError, TooLarge) as error:
             why = error.strerror if isinstance(error, OSError) else error
             told.problems.append(f"it cannot be read: {why}")
@@ -179,13 +178,6 @@ def _settled(text: cut.Text, at: int) -> tuple[int, int, dict[str, Any]]:
             return head, end, record
         head, joined = end + 1, 0
     raise ValueError("it is in no record")
-
-
-def _packed(path: str, max_bytes: int) -> bytes:
-    with open(path, "rb", buffering=0) as stream:
-        if os.fstat(stream.fileno()).st_size > max_bytes:
-            raise TooLarge(f"it is larger than {max_bytes} bytes")
-        return stream.readall()
 
 
 def _object(text: cut.Text, begin: int, end: int) -> dict[str, Any]:
