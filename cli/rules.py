@@ -63,7 +63,9 @@ def _page(told: Checked, refused: list[tuple[str, str]], absent: list[str]) -> s
 
 @app.command("backtest")
 def backtest(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="CloudTrail files: a folder, or one file")],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="CloudTrail files and S3 access logs: a folder, or one file")
+    ],
     rules: Annotated[Path | None, typer.Option("--rules", help="Folder of rules, or one file; default: hunts/")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The outcome as one JSON document")] = False,
 ) -> None:
@@ -86,8 +88,9 @@ def backtest(
         raise UsageProblem(f"{error}. Name a folder of Sigma rules.") from error
     told = run(loaded.rules, path, hunting().backtest_events_max, logs().log_file_max_bytes)
     if not told.events:
-        raise UsageProblem(f"there is no CloudTrail event in {path}. Name a folder of CloudTrail files (*.json.gz).")
-    _, why = schedulable(told.tallies, told.events, hunting().rule_rate_max)
+        why = "; ".join(f"{one.path}: {one.why}" for one in told.coverage.quarantined[:3]) or "no log file is there"
+        raise UsageProblem(f"there is nothing to read in {path} ({why}). Name a folder of CloudTrail files.")
+    _, why = schedulable(told.tallies, hunting().rule_rate_max)
     why = {rule_id: reason for rule_id, reason in why.items() if rule_id not in loaded.hidden}
     if as_json:
         say_json(_backtested(told, why) | {"refused": [list(one) for one in loaded.refused]})
@@ -100,15 +103,15 @@ def backtest(
 def _backtested(told: Backtested, why: dict[str, str]) -> dict[str, Any]:
     return {
         "events": told.events,
-        "files": told.files,
         "cut": told.cut,
-        "unread": told.unread,
+        "coverage": told.coverage.model_dump(mode="json"),
         "rules": [
             {
                 "id": tally.rule.id,
                 "title": tally.rule.title,
                 "hits": tally.hits,
-                "rate": tally.rate(told.events),
+                "events": tally.events,
+                "rate": tally.rate,
                 "parsed": tally.parsed,
                 "seconds": round(tally.seconds, 6),
                 "costly": tally.rule.costly,
@@ -121,11 +124,11 @@ def _backtested(told: Backtested, why: dict[str, str]) -> dict[str, Any]:
 
 
 def _lines(told: Backtested, why: dict[str, str]) -> str:
-    limit = ", and there are more (VMEXPORT_HUNT_BACKTEST_EVENTS_MAX)" if told.cut else ""
-    lines = [f"{told.events} events of {told.files} files{limit}."]
-    lines += [f"not read: {one}" for one in told.unread]
+    lines = [*told.coverage.sentences()]
+    if told.cut:
+        lines.append("VMEXPORT_HUNT_BACKTEST_EVENTS_MAX is how many are looked at.")
     for tally in sorted(told.tallies, key=lambda one: -one.hits):
-        share = f"{tally.rate(told.events):.3%} of all, {tally.parsed} records parsed for it"
+        share = f"{tally.rate:.3%} of {tally.events}, {tally.parsed} parsed for it in {tally.seconds:.3f} s"
         costly = ", costly: nothing of it can be searched for in raw bytes" if tally.rule.costly else ""
         lines.append(f"{tally.hits:>8}  {tally.rule.title}  ({share}{costly})")
         if reason := why.get(tally.rule.id):

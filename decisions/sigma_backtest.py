@@ -20,6 +20,8 @@ class Tally:
     """One rule: hits, how many records had to be parsed for it, and the time that its evaluation took."""
 
     rule: Rule
+    events: int = 0
+    """Records, or lines of access logs, of the kind that the rule is about."""
     hits: int = 0
     parsed: int = 0
     seconds: float = 0.0
@@ -34,9 +36,10 @@ class Tally:
                 if len(kept) < MAX_VALUES or value in kept:
                     kept[value[:LONGEST]] += 1
 
-    def rate(self, events: int) -> float:
+    @property
+    def rate(self) -> float:
         """Hits per event; 0 of nothing is 0."""
-        return self.hits / events if events else 0.0
+        return self.hits / self.events if self.events else 0.0
 
     def top(self) -> list[tuple[str, str, int]]:
         """Field, value and hits of the values that bring most."""
@@ -48,21 +51,18 @@ class Tally:
         ]
 
 
-def refused_for_scheduling(tally: Tally, events: int, rate_max: float) -> str | None:
+def refused_for_scheduling(tally: Tally, rate_max: float) -> str | None:
     """Why a rule must not run on a schedule, from its backtest; None: it may."""
-    if not events:
+    if not tally.events:
         return "its backtest saw no event, so its rate is unknown"
-    rate = tally.rate(events)
-    if rate > rate_max:
-        return f"it matches {rate:.2%} of all events, more than {rate_max:.2%}: narrow it, or raise VMEXPORT_HUNT_RULE_RATE_MAX"
+    if tally.rate > rate_max:
+        return f"it matches {tally.rate:.2%} of all events, more than {rate_max:.2%}: narrow it, or raise VMEXPORT_HUNT_RULE_RATE_MAX"
     return None
 
 
-def schedulable(tallies: Sequence[Tally], events: int, rate_max: float) -> tuple[list[Rule], dict[str, str]]:
+def schedulable(tallies: Sequence[Tally], rate_max: float) -> tuple[list[Rule], dict[str, str]]:
     """The rules that may run on a schedule, and by id why the others must not."""
     why = {
-        tally.rule.id: reason
-        for tally in tallies
-        if (reason := refused_for_scheduling(tally, events, rate_max)) is not None
+        tally.rule.id: reason for tally in tallies if (reason := refused_for_scheduling(tally, rate_max)) is not None
     }
     return [tally.rule for tally in tallies if tally.rule.id not in why], why

@@ -1,79 +1,158 @@
-"""Rules over past log files with the reference evaluator: hits, rate and cost of each."""
+"""Rules over past log files with the reference evaluator: hits, rate and cost of each.
+
+Files are read as a hunt reads them, but every record is: a rate needs to know of how many.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 import time
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+from decisions.access_log_schema import TIME
+from decisions.hunt import HuntCoverage
 from decisions.sigma import ESCAPED, Literal, Rule, matches
 from decisions.sigma_backtest import Tally
-from tasks.logs.files import unpacked
+from tasks.hunting.batch import Batch
+from tasks.hunting.coverage import Covered, Period
+from tasks.hunting.inflate import TooLarge, packed, unpacked
+from tasks.hunting.layout import ACCESS, CLOUDTRAIL, LogFile, listing
+from tasks.hunting.line_scanner import fields_of
+from tasks.hunting.reading import read
+from tasks.hunting.scanned import Scanned
+from tasks.logs.access_line import NotALine
+
+KINDS = {"cloudtrail": CLOUDTRAIL, "s3access": ACCESS}
+"""The kind of file that rules of a service are about."""
+STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+
+Record = Mapping[str, Any]
 
 
 @dataclass
 class Backtested:
-    """What was looked at, and the tallies in the order of the rules."""
+    """The tallies in the order of the rules, and what they were counted over."""
 
     tallies: list[Tally]
-    events: int = 0
-    files: int = 0
-    cut: bool = False
-    """Whether there were more events than the limit."""
-    unread: list[str] = field(default_factory=list)
-    """Files that could not be read, each with the reason."""
+    coverage: HuntCoverage
+    events: int
+    """Records and lines that were looked at."""
+    cut: bool
+    """Whether there were more than the limit."""
 
 
 def backtest(rules: Sequence[Rule], path: Path, events_max: int, file_bytes_max: int) -> Backtested:
-    """The rules over the CloudTrail files below a folder, in the order of their names, up to a number of events."""
-    told = Backtested([Tally(rule) for rule in rules])
-    needs = [_needed(rule) for rule in rules]
-    for record in _records(path, file_bytes_max, told):
-        if told.events == events_max:
-            told.cut = True
-            break
-        told.events += 1
-        raw = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-        for tally, need in zip(told.tallies, needs, strict=True):
-            if need is not None and not need.search(raw):
-                continue
-            tally.parsed += 1
-            start = time.perf_counter()
-            if matches(tally.rule, record):
-                tally.hit(record)
-            tally.seconds += time.perf_counter() - start
-    return told
+    """The rules over the logs below a folder by day, up to a number of records, and as many lines of access logs.
+
+    A rule is asked only of the kind of log that it is about. Nothing raises: what could not be read is in `coverage`.
+    """
+    found = listing(path)
+    asked = {kind: [Asked(rule) for rule in rules if KINDS[rule.service] == kind] for kind in (CLOUDTRAIL, ACCESS)}
+    seen: Counter[str] = Counter()
+    covered, opened = Covered(Batch()), list[LogFile]()
+    cut = False
+    for file in found.files:
+        if seen[file.kind] >= events_max:
+            cut = True
+            continue
+        opened.append(file)
+        told = Scanned(file)
+        for record, raw in _records(told, file_bytes_max):
+            if seen[file.kind] == events_max:
+                cut = True
+                break
+            seen[file.kind] += 1
+            told.records += 1
+            for one in asked[file.kind]:
+                one.take(record, raw)
+        covered.batches.add(told)
+    gaps = [f"Only the first {events_max:,} events of each kind of log were looked at."] if cut else []
+    if left := len(found.files) - len(opened):
+        gaps.append(f"{left:,} file(s) were not opened for that.")
+    coverage = covered.coverage(found, opened, Period(), gaps).model_copy(update={"files_outside": 0})
+    for one in (*asked[CLOUDTRAIL], *asked[ACCESS]):
+        one.tally.events = seen[KINDS[one.tally.rule.service]]
+    tallies = {id(one.tally.rule): one.tally for ones in asked.values() for one in ones}
+    return Backtested([tallies[id(rule)] for rule in rules], coverage, seen.total(), cut)
+
+
+class Asked:
+    """One rule, as it is asked of records one after the other."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.tally = Tally(rule)
+        self._needed = _needed(rule)
+
+    def take(self, record: Record, raw: bytes) -> None:
+        """A record, which is parsed for the rule only if it holds the rule's texts."""
+        if self._needed is not None and not self._needed.search(raw):
+            return
+        self.tally.parsed += 1
+        start = time.perf_counter()
+        if matches(self.tally.rule, record):
+            self.tally.hit(record)
+        self.tally.seconds += time.perf_counter() - start
 
 
 def _needed(rule: Rule) -> re.Pattern[bytes] | None:
     """What a record's bytes must hold to be parsed for a rule: its most telling group; None: every record is parsed."""
     if rule.literals is None:
         return None
-    return re.compile(b"|".join([*map(_expression, rule.literals[0]), ESCAPED]))
+    return re.compile(
+        b"|".join([*map(_expression, rule.literals[0]), *([ESCAPED] if rule.service != "s3access" else [])])
+    )
 
 
 def _expression(literal: Literal) -> bytes:
     return b"(?i:%b)" % literal.pattern if literal.caseless else b"(?:%b)" % literal.pattern
 
 
-def _records(path: Path, file_bytes_max: int, told: Backtested) -> Iterator[Mapping[str, Any]]:
-    files: Iterable[Path] = [path] if path.is_file() else sorted([*path.rglob("*.json"), *path.rglob("*.json.gz")])
-    for file in files:
+def _records(told: Scanned, max_bytes: int) -> Iterator[tuple[Record, bytes]]:
+    """Every record or line of a file, and its bytes; what cannot be read is told."""
+    try:
+        found = unpacked(packed(told.file.path, max_bytes), max_bytes)
+    except (OSError, TooLarge) as error:
+        told.problems.append(f"it cannot be read: {error.strerror if isinstance(error, OSError) else error}")
+        told.unread = True
+        return
+    told.raw_bytes = len(found.text)
+    if found.damage:
+        told.problems.append(found.damage)
+        told.unread = not found.text
+    if told.file.kind == ACCESS:
+        yield from _lines(told, found.text)
+        return
+    if not found.text:
+        return
+    held = read(found.text)
+    told.problems += held.problems()
+    told.unread = told.unread or not held.records
+    for record in held.records:
+        _timed(told, record.get("eventTime"))
+        yield record, json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _lines(told: Scanned, text: bytes | bytearray) -> Iterator[tuple[Record, bytes]]:
+    unread = 0
+    for line in text.split(b"\n"):
+        if not line:
+            continue
         try:
-            found = json.loads(unpacked(file, file_bytes_max))
-        except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
-            told.unread.append(f"{file}: {error}")
+            fields = fields_of(line.decode("utf-8", "replace"))
+        except NotALine:
+            unread += 1
             continue
-        listed = cast("dict[str, Any]", found).get("Records") if isinstance(found, dict) else found
-        if not isinstance(listed, list):
-            told.unread.append(f"{file}: there are no CloudTrail records in it")
-            continue
-        told.files += 1
-        for record in listed:
-            if isinstance(record, dict) and "eventName" in record:
-                yield cast("dict[str, Any]", record)
+        _timed(told, fields[TIME])
+        yield fields, bytes(line)
+    if unread:
+        told.problems.append(f"{unread} line(s) are no lines of an access log")
+
+
+def _timed(told: Scanned, when: object) -> None:
+    if isinstance(when, str) and STAMP.fullmatch(when):
+        told.first, told.last = min(told.first or when, when), max(told.last, when)

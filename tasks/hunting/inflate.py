@@ -7,7 +7,6 @@ trusted with is read again by zlib, piece by piece.
 from __future__ import annotations
 
 import os
-import os
 import zlib
 from dataclasses import dataclass
 
@@ -39,15 +38,6 @@ def packed(path: str, max_bytes: int) -> bytes:
         if os.fstat(stream.fileno()).st_size > max_bytes:
             raise TooLarge(f"it is larger than {max_bytes} bytes")
         return stream.readall()
-
-
-def content(path: str, max_bytes: int) -> Unpacked:
-    """The content of the file at a path, which may be no larger even packed. Raises TooLarge and OSError."""
-    with open(path, "rb", buffering=0) as stream:
-        if os.fstat(stream.fileno()).st_size > max_bytes:
-            raise TooLarge(f"it is larger than {max_bytes} bytes")
-        packed = stream.readall()
-    return unpacked(packed, max_bytes)
 
 
 def unpacked(packed: bytes, max_bytes: int) -> Unpacked:

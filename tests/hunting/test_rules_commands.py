@@ -13,6 +13,8 @@ from cli.console import UsageProblem
 from cli.rules import app
 from decisions.sigma import load_rules
 from decisions.sigma_backtest import Tally, refused_for_scheduling
+from tests.hunting.logs_of import compact, event, write
+from tests.hunting.test_access_rules import NAME, line
 
 RULE = """title: Exports
 id: exports
@@ -93,7 +95,8 @@ def test_a_backtest_tells_rate_and_noisiest_values_and_refuses_a_noisy_rule(
     from settings.hunting import hunting
 
     records = [
-        {"eventName": "ExportImage" if n % 4 == 0 else "GetObject", "sourceIPAddress": "192.0.2.7"} for n in range(40)
+        {"eventSource": "x", "eventName": "ExportImage" if n % 4 == 0 else "GetObject", "sourceIPAddress": "192.0.2.7"}
+        for n in range(40)
     ]
     logs = tmp_path / "logs"
     logs.mkdir()
@@ -102,8 +105,8 @@ def test_a_backtest_tells_rate_and_noisiest_values_and_refuses_a_noisy_rule(
     told = run("backtest", logs, "--rules", written(tmp_path, MATCH), "--json")
     assert told.exit_code == 1
     page = json.loads(told.output)
-    assert (page["events"], page["files"]) == (40, 1)
-    assert "b.json.gz" in page["unread"][0]
+    assert (page["events"], page["coverage"]["files_searched"]) == (40, 1)
+    assert "b.json.gz" in page["coverage"]["quarantined"][0]["path"]
     (line,) = page["rules"]
     assert (line["hits"], line["rate"], line["parsed"], line["costly"]) == (10, 0.25, 10, False)
     assert ["sourceIPAddress", "192.0.2.7", 10] in line["noisiest"]
@@ -116,7 +119,49 @@ def test_a_backtest_tells_rate_and_noisiest_values_and_refuses_a_noisy_rule(
         hunting.cache_clear()
 
 
+def test_a_backtest_reads_every_shape_of_file_and_each_rule_its_own_kind_of_log(tmp_path: Path):
+    logs, rules = tmp_path / "logs", tmp_path / "rules"
+    rules.mkdir()
+    written(rules, MATCH)
+    (rules / "reads.yml").write_text(ACCESS.replace("exports", "reads"))
+    records = [event(n, "ExportImage" if n % 4 == 0 else "RunInstances") for n in range(8)]
+    write(logs, compact(records))
+    write(logs, "\n".join(map(json.dumps, records)).encode(), "lines.jsonl", packed=False)
+    write(logs, json.dumps([*records, "x"], indent=2).encode(), "list.json", packed=False)
+    write(logs, compact(records)[:-300], "cut.json.gz")
+    reads = [line(n, status="200 - 1" if n else "403 AccessDenied 1") for n in range(5)]
+    write(logs, "\n".join([*reads, "no line"]).encode(), NAME, "access", packed=False)
+    told = run("backtest", logs, "--rules", rules, "--json")
+    page = json.loads(told.output)
+    by_rule = {one["id"]: one for one in page["rules"]}
+    assert (by_rule["exports"]["hits"], by_rule["exports"]["events"]) == (8, 31)
+    assert (by_rule["reads"]["hits"], by_rule["reads"]["events"], by_rule["reads"]["rate"]) == (4, 5, 0.8)
+    assert (page["events"], page["coverage"]["files_searched"], page["coverage"]["quarantined"]) == (36, 5, [])
+    damaged = {Path(one["path"]).name for one in page["coverage"]["damaged"]}
+    assert damaged == {"cut.json.gz", "list.json", NAME}
+    assert "Searched 5 of 5 files" in run("backtest", logs, "--rules", rules).output
+
+
+def test_a_backtest_says_what_it_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from settings.hunting import hunting
+
+    for n in range(3):
+        write(tmp_path / "logs", compact([event(n), event(10 + n)]), f"{n}.json.gz")
+    monkeypatch.setenv("VMEXPORT_HUNT_BACKTEST_EVENTS_MAX", "3")
+    hunting.cache_clear()
+    try:
+        told = run("backtest", tmp_path / "logs", "--rules", written(tmp_path, MATCH))
+    finally:
+        hunting.cache_clear()
+    assert "Only the first 3 events of each kind of log were looked at." in told.output
+    assert "1 file(s) were not opened" in told.output
+    assert "Searched 2 of 3 files" in told.output
+    nothing = run("backtest", tmp_path / "nowhere", "--rules", tmp_path)
+    assert isinstance(nothing.exception, UsageProblem)
+    assert "cannot be listed" in str(nothing.exception)
+
+
 def test_a_rule_whose_rate_is_unknown_is_not_scheduled():
     (rule,) = load_rules({"r": RULE}).rules
-    assert "unknown" in (refused_for_scheduling(Tally(rule), 0, 1.0) or "")
-    assert refused_for_scheduling(Tally(rule), 10, 0.001) is None
+    assert "unknown" in (refused_for_scheduling(Tally(rule), 1.0) or "")
+    assert refused_for_scheduling(Tally(rule, 10), 0.001) is None
