@@ -163,6 +163,7 @@ def _configure(home: Path, port: int) -> None:
             "hive.metastore.catalog.dir": "local:///metastore",
             "hive.recursive-directories": "true",
             "hive.partition-projection-enabled": "true",
+            "hive.ignore-absent-partitions": "true",  # as in S3, where a folder without files is none
             "fs.native-local.enabled": "true",
             "local.location": home / "files",
         },

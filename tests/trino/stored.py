@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -57,3 +58,33 @@ def declare(ask: Ask, place: Place, folder: Path, schema: str) -> None:
     names = {table: f"hive.{schema}.{table}" for table in TABLES}
     for statement in statements(ddl("trino", location, names)):
         ask(statement)
+
+
+def declare_projected(ask: Ask, place: Place, folder: Path, schema: str) -> None:
+    """The tables as Athena's statements have them: the same properties, in Trino's words, and a second table without days."""
+    ask(f"CREATE SCHEMA hive.{schema}")
+    for dated, undated in batched(statements(ddl("athena", "s3://example-hunts/store")), 2):
+        name, path = re.findall(r"EXTERNAL TABLE `(\w+)`.*LOCATION 's3://example-hunts/store([^']*)'", dated, re.S)[0]
+        asked = dict(re.findall(r"'projection\.dt\.([a-z.]+)' = '([^']*)'", dated))
+        first, last = asked["range"].split(",")
+        listed = ", ".join(f'"{column}" {kind}' for column, kind in TABLES[name])
+        where = f"local:///{folder.relative_to(place.files)}"
+        ask(
+            f"CREATE TABLE hive.{schema}.{name} ({listed}, dt varchar WITH (partition_projection_type = '{asked['type']}', "
+            f"partition_projection_format = '{asked['format']}', partition_projection_range = ARRAY['{first}', '{last}'], "
+            f"partition_projection_interval = {asked['interval']}, "
+            f"partition_projection_interval_unit = '{asked['interval.unit']}')) WITH (format = 'PARQUET', "
+            f"external_location = '{where}{path.rstrip('/')}', partitioned_by = ARRAY['dt'], partition_projection_enabled = true)"
+        )
+        beside, path = re.findall(r"EXTERNAL TABLE `(\w+)`.*LOCATION 's3://example-hunts/store([^']*)'", undated, re.S)[
+            0
+        ]
+        (folder / path.strip("/")).mkdir(parents=True, exist_ok=True)
+        ask(
+            f"CREATE TABLE hive.{schema}.{beside} ({listed}) WITH (format = 'PARQUET', external_location = '{where}{path.rstrip('/')}')"
+        )
+
+
+def batched(items: list[str], size: int) -> list[tuple[str, ...]]:
+    """Lists of so many."""
+    return [tuple(items[start : start + size]) for start in range(0, len(items), size)]

@@ -1,0 +1,111 @@
+"""Trino over the declared tables of the store, by Trino's own client: polling, tries again and spooled results are its work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import trino.exceptions
+from trino.auth import BasicAuthentication, JWTAuthentication
+from trino.dbapi import Connection, Cursor
+
+from settings.trino import TrinoSettings
+from tasks.hunting.declared_tables import DeclaredTables
+from tasks.hunting.table import TableUnanswered
+
+SOURCE = "vmexport"
+"""As whose the queries stand in Trino's list."""
+_FAILURES = (trino.exceptions.Error, trino.exceptions.HttpError, requests.RequestException)
+_MOMENTARY = {
+    "NO_NODES_AVAILABLE",
+    "SERVER_STARTING_UP",
+    "QUERY_QUEUE_FULL",
+    "CLUSTER_OUT_OF_MEMORY",
+    "REMOTE_HOST_GONE",
+}
+
+
+class TrinoTable(DeclaredTables):
+    """Use as a context. Nothing is asked before the first question."""
+
+    def __init__(self, settings: TrinoSettings) -> None:
+        if settings.url is None:
+            raise TableUnanswered("Trino is not configured: set VMEXPORT_TRINO_URL.")
+        super().__init__(f"Trino at {settings.url}", "Trino", settings.tables)
+        self._connection = connect(settings)
+
+    def __enter__(self) -> TrinoTable:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def rows(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """As they come; a query that breaks off raises, and one that nobody reads on is cancelled."""
+        cursor = self._connection.cursor()
+        over = False
+        try:
+            cursor.execute(_utf8(sql))
+            yield from map(tuple, iter(cursor.fetchone, None))
+            over = True
+        except _FAILURES as error:
+            over = isinstance(error, trino.exceptions.TrinoQueryError)
+            raise TableUnanswered(f"{self.name}: {why(error)}") from error
+        finally:
+            if not over:
+                _cancel(cursor)
+
+
+def connect(settings: TrinoSettings) -> Connection:
+    """A connection, on which nothing was sent yet."""
+    place = urlsplit(settings.url or "")
+    catalog, schema, _ = settings.table.split(".")
+    auth = None
+    if settings.password:
+        auth = BasicAuthentication(settings.user, settings.password.get_secret_value())
+    elif settings.jwt:
+        auth = JWTAuthentication(settings.jwt.get_secret_value())
+    return Connection(
+        host=place.hostname or "",
+        port=place.port or (443 if place.scheme == "https" else 80),
+        http_scheme=place.scheme,
+        user=settings.user,
+        auth=auth,
+        source=SOURCE,
+        catalog=catalog,
+        schema=schema,
+        timezone="UTC",
+        max_attempts=settings.attempts,
+        request_timeout=settings.request_timeout.total_seconds(),
+        verify=str(settings.ca_certs) if settings.ca_certs else True,
+    )
+
+
+def why(error: Exception) -> str:
+    """What went wrong, in one line, with the next step; nothing that was sent to sign in."""
+    if isinstance(error, trino.exceptions.TrinoQueryError):
+        told = _line(error.message)
+        step = "Ask again." if error.error_name in _MOMENTARY else f"Look at query {error.query_id} there."
+        return f"the query failed ({error.error_name}: {told}). {step}"
+    told = _line(str(error))
+    if "error 401" in told or "error 403" in told:
+        return "the user may not sign in. See VMEXPORT_TRINO_USER, _PASSWORD and _JWT."
+    return f"no whole answer ({told}). See VMEXPORT_TRINO_URL, and that the coordinator runs."
+
+
+def _cancel(cursor: Cursor) -> None:
+    try:
+        cursor.cancel()
+    except _FAILURES:
+        return  # it cannot be reached: Trino itself gives up a query that nobody asks about (query.client.timeout)
+
+
+def _utf8(sql: str) -> str:
+    """Halves of surrogate pairs as the store keeps them, which holds U+FFFD for each."""
+    return sql.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:300].rstrip(".")
