@@ -116,7 +116,7 @@ class _Judge:
             return self._bad(one, f"it says that it is {digest.key}")
         if digest.previous and not self._earlier(digest.previous.key, one):
             return self._bad(one, f"it names {digest.previous.key}, which is no earlier digest, as the one before")
-        said = [self._held[i] for i in self._after.get(one.stem, ()) if self._held[i].name.end > one.name.end]
+        said = [self._held[i] for i in self._after.get(one.stem, ())]
         trusted = [i for i in self._after.get(one.stem, ()) if i > at and self._states[i] != "bad"]
         fitting = [i for i in trusted if self._hash_by(i) == digest.sha256]
         signed = self._signed(one, digest, said)

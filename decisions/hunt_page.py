@@ -45,6 +45,9 @@ def headline(result: HuntResult) -> str:
     ]
     if not result.coverage.files_searched:
         return "Nothing was searched"
+    integrity = result.coverage.integrity
+    if integrity and integrity.broken:
+        return f"{'Found ' + ', '.join(found) if found else 'Nothing found'}, and the log files are NOT as they were delivered"
     if not found:
         whole = result.coverage.complete
         return "Nothing found in what was searched" if whole else "Nothing found, and not everything was searched"
