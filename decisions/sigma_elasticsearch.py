@@ -25,6 +25,13 @@ Query = dict[str, Any]
 
 ALL: Query = {"match_all": {}}
 NONE: Query = {"match_none": {}}
+ONLY_ORIGINAL: Query = {
+    "bool": {
+        "filter": [{"term": {"tags": "preserve_original_event"}}],
+        "must_not": [{"exists": {"field": field(name)}} for name in OBJECTS for field in (flattened_field, text_field)],
+    }
+}
+"""Documents of which nothing but `event.original`, which is not indexed, tells what was asked and answered."""
 MIN_PIECE = 3
 MAX_EXPRESSION = 900
 
@@ -125,7 +132,7 @@ def _keyword(field: str, leaf: Leaf) -> tuple[Query, Query]:
 def _object(path: Path, leaf: Leaf) -> tuple[Query, Query]:
     """Within an object: by the flattened field where one whole value is asked for, else by pieces of Java's text."""
     root, text = flattened_field(path[0]), text_field(path[0])
-    here = _some([_exists(root), _exists(text), {"term": {"_ignored": text}}])
+    here = _some([_exists(root), _exists(text), {"term": {"_ignored": text}}, ONLY_ORIGINAL])
     if len(path) > 1 and isinstance(leaf.test, Text):
         exact = _flattened(".".join((root, *path[1:])), leaf.test)
         if exact is not None:
