@@ -6,7 +6,6 @@ search that was not answered whole ends the hunt (`Unanswered`); asked again, it
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ from elasticsearch import Elasticsearch
 from decisions.activity import LogRecord
 from decisions.cloudtrail import export_event
 from decisions.evidence import utc
+from decisions.export import ExportEvent
 from decisions.hunt import HuntCoverage
 from decisions.sigma import Rule
 from settings.elastic import ElasticsearchSettings
@@ -24,10 +24,11 @@ from tasks.elastic import hunt_queries as queries
 from tasks.elastic.client import connected
 from tasks.elastic.failures import NothingThere
 from tasks.elastic.hunt_answers import Told, events, lines, of_json
-from tasks.elastic.hunt_checkpoint import Checkpoint
+from tasks.elastic.hunt_checkpoint import Checkpoint, digest
 from tasks.elastic.hunt_coverage import Reach
 from tasks.elastic.hunt_documents import ACCESS_FIELDS, SOURCE, Event
-from tasks.elastic.hunt_slices import FIRST, LAST, Day, Look, Slices, joined, reachable
+from tasks.elastic.hunt_slices import FIRST, LAST, Day, Look, Slices, all_have, joined, reachable
+from tasks.elastic.hunt_sought import Sought, sought
 from tasks.hunting.coverage import Period
 from tasks.hunting.searches import Mentions
 from tasks.hunting.source import EXPORTS, KEYS, OBJECTS, Followed, Found, Window
@@ -36,6 +37,7 @@ Progress = Callable[[str, int, int, int, int, str], None]
 """Pass, days done, days in all, documents done, documents in all, the word for days."""
 LATE = timedelta(days=3)
 """A document that could not be parsed bears the time of its ingest: so much later it is searched for as well."""
+Together = tuple[list[str], list[Sought]]
 COMMON = 2000
 """A rule that so many documents of a day may match is asked for that many of them only; the others are counted."""
 PART = 20_000
@@ -56,7 +58,7 @@ class ElasticSource:
     _unasked: list[tuple[str, str]] = field(default_factory=list)
     _gaps: list[str] = field(default_factory=list)
     _days: list[Day] = field(default_factory=list)
-    _buckets: set[str] = field(default_factory=set)
+    _exports: list[ExportEvent] = field(default_factory=list)
 
     def first(self, rules: Sequence[Rule]) -> Sequence[Found]:
         """All days of the period, once. Raises Unanswered."""
@@ -68,11 +70,15 @@ class ElasticSource:
             self._reach.of_patterns(es, self.settings.cloudtrail_indices, there)
             self._days = joined(there)
             slices = self._slices(es, self.settings.cloudtrail_indices)
-            for day in self._progress("exports", self._days):
-                self._told.add(self._day(slices, day, asked))
+            identity = digest([one.identity for one in asked])
+            steps = self._progress("exports", self._days)
+            for day, look in slices.looks(self._days, asked, identity):
+                next(steps)
+                self._told.add(self._day(slices, day, look, asked, identity))
+            next(steps, None)
             self._gaps += slices.gaps
         exports = (export_event(one.record) for one in self._told.found if EXPORTS in one.searches)
-        self._buckets = {export.bucket for export in exports if export and export.bucket}
+        self._exports = [export for export in exports if export]
         return self._told.found
 
     def second(self, followed: Followed) -> Sequence[Found]:
@@ -80,11 +86,13 @@ class ElasticSource:
         told = Told()
         with connected(self.settings) as es:
             slices = self._slices(es, self.settings.cloudtrail_indices)
+            asked = self._together(followed)
+            words = all_have(es, self.settings.cloudtrail_indices, queries.WORDS, "text")
             for day in self._progress("activity", [day for day in self._days if _windows(followed, day)]):
-                told.add(self._around(slices, day, followed))
+                told.add(self._around(slices, day, followed, asked, words))
             self._gaps += slices.gaps
             if followed.objects:
-                told.add(self._access(es, followed))
+                told.add(self._access(es, followed, [objects for _, objects in asked if objects]))
         self._told.unread += told.unread
         self._told.uncertain += told.uncertain
         return told.found
@@ -114,10 +122,9 @@ class ElasticSource:
             )
         return self._reach.coverage(self.period, self._days, [*mine, *gaps], self.checkpoint)
 
-    def _day(self, slices: Slices, day: Day, asked: Sequence[queries.Asked]) -> Told:
+    def _day(self, slices: Slices, day: Day, look: Look, asked: Sequence[queries.Asked], identity: str) -> Told:
         """What the documents of one day answer."""
         late = self.period.until is not None and day.begin > self.period.until
-        look = slices.look(day, asked)
         if not late:
             self._reach.looked(day, look)
         told = Told()
@@ -125,9 +132,9 @@ class ElasticSource:
         own = [] if late else [one for one in asked if look.counts[one.name]]
         rest = [one for one in own if not self._common(one, look)]
         number = sum(look.counts[one.name] for one in rest) + look.counts[queries.FAILED_NAME]
-        identity = [[one.name for one in rest], [one.identity for one in asked]]
+        named = [one.name for one in rest]
         for begin, end in day.parts(-(-number // PART)) if number else ():
-            question = ["first", begin.isoformat(), end.isoformat(), self.period.bounds, identity]
+            question = ["first", begin.isoformat(), end.isoformat(), self.period.bounds, named, identity]
 
             def ask(skipped: list[str], begin: datetime = begin, end: datetime = end) -> dict[str, Any]:
                 hits = slices.hits(queries.named(rest, begin, end), SOURCE, skipped)
@@ -156,15 +163,16 @@ class ElasticSource:
         )
         return told
 
-    def _around(self, slices: Slices, day: Day, followed: Followed) -> Told:
+    def _around(self, slices: Slices, day: Day, followed: Followed, asked: Sequence[Together], words: bool) -> Told:
         """Documents of one day that name a key, or hold an object's text, in the accounts of the windows."""
         accounts = {window.account for window in _windows(followed, day)}
         within = None if None in accounts else {account for account in accounts if account is not None}
         told: dict[tuple[str, str], Found] = {}
         rest = Told()
-        for keys, objects in _together(followed):
-            test = {KEYS: Mentions(frozenset(keys)), OBJECTS: Mentions(frozenset(objects), part=True)}
-            may = queries.surroundings(keys, objects, self._buckets, within)
+        for keys, objects in asked:
+            texts = frozenset(one.text for one in objects)
+            test = {KEYS: Mentions(frozenset(keys)), OBJECTS: Mentions(texts, part=True)}
+            may = queries.surroundings(keys, objects, within, words)
             query = {"bool": {"filter": [queries.between(day.begin, day.end), may]}}
 
             def ask(skipped: list[str], query: Any = query, test: Any = test) -> dict[str, Any]:
@@ -177,7 +185,7 @@ class ElasticSource:
         rest.found = list(told.values())
         return rest
 
-    def _access(self, es: Elasticsearch, followed: Followed) -> Told:
+    def _access(self, es: Elasticsearch, followed: Followed, asked: Sequence[Sequence[Sought]]) -> Told:
         """Access log lines that hold an object's text; without such logs nothing, and that is said."""
         told, (begin, end) = Told(), self._bounds()
         indices = self.settings.access_log_indices
@@ -185,22 +193,29 @@ class ElasticSource:
             there = reachable(es, indices, begin, end, self._gaps)
         except NothingThere:
             return told
-        days = [day for day in joined(there) if _windows(followed, day)]
         self._reach.access = any(there.values())
         slices = self._slices(es, indices)
-        for day in self._progress("access logs", days):
-            for _, objects in _together(Followed({}, followed.objects, followed.windows)):
+        for day in self._progress("access logs", [day for day in joined(there) if _windows(followed, day)]):
+            for objects in asked:
+                texts = [one.text for one in objects]
                 query = {"bool": {"filter": [queries.between(day.begin, day.end), queries.access(objects)]}}
 
-                def ask(skipped: list[str], query: Any = query, objects: Sequence[str] = objects) -> dict[str, Any]:
+                def ask(skipped: list[str], query: Any = query, texts: Sequence[str] = texts) -> dict[str, Any]:
                     hits = slices.hits(query, ACCESS_FIELDS, skipped)
-                    return lines(hits, objects, lambda record: self._near(record, followed)).json()
+                    return lines(hits, texts, lambda record: self._near(record, followed)).json()
 
                 told.add(of_json(slices.part(day, ["access", query, self._moments(followed)], ask)))
         self._gaps += slices.gaps
         if told.unparsed:
             self._gaps.append(f"{told.unparsed} document(s) of access logs hold no line that can be read.")
         return told
+
+    def _together(self, followed: Followed) -> list[Together]:
+        """Keys and objects, so many as one search is asked for."""
+        keys, objects = list(followed.keys), sought(followed.objects, self._exports)
+        step = queries.TOGETHER
+        number = -(-max(len(keys), len(objects)) // step)
+        return [(keys[n * step : (n + 1) * step], objects[n * step : (n + 1) * step]) for n in range(number)]
 
     def _slices(self, es: Elasticsearch, indices: Sequence[str]) -> Slices:
         return Slices(es, indices, self.checkpoint, self.now, self.settings.page_size)
@@ -239,13 +254,6 @@ def _matching(asked: Sequence[queries.Asked]) -> Callable[[Event, tuple[str, ...
 
 def _naming(tests: Mapping[str, Mentions]) -> Callable[[Event, tuple[str, ...]], tuple[str, ...]]:
     return lambda one, _: tuple(name for name, test in tests.items() if test(one.raw))
-
-
-def _together(followed: Followed) -> list[tuple[list[str], list[str]]]:
-    """Keys and objects, so many as one search is asked for."""
-    keys, objects, step = list(followed.keys), list(followed.objects), queries.TOGETHER
-    number = -(-max(len(keys), len(objects)) // step)
-    return [(keys[n * step : (n + 1) * step], objects[n * step : (n + 1) * step]) for n in range(number)]
 
 
 def _windows(followed: Followed, day: Day) -> list[Window]:

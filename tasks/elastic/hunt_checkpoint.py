@@ -44,6 +44,10 @@ class Checkpoint:
         """Parts that did not have to be asked again."""
         self._load()
 
+    def has(self, key: Sequence[Any]) -> bool:
+        """Whether a part is finished."""
+        return digest(list(key)) in self._places
+
     def get(self, key: Sequence[Any]) -> dict[str, Any] | None:
         """What was told of a part; None: it is not finished."""
         place = self._places.get(digest(list(key)))

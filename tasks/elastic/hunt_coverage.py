@@ -59,8 +59,8 @@ class Reach:
         gaps = [*self._faults, *self._edges(period), *self._days(), *extra]
         if self._documents and self._bare == self._documents:
             gaps.append(
-                "No document keeps what was asked and answered: set the AWS integration to keep event.original or the "
-                "flattened fields; what a key or an object is named in was searched only where the event is kept."
+                "No document keeps what was asked and answered, so nothing was found by it: set the AWS integration to "
+                "keep event.original or the flattened fields."
             )
         return HuntCoverage(
             files_found=len(of_period),

@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from decisions.sigma import Rule
-from decisions.sigma_elasticsearch import NotConvertible, query
+from decisions.sigma_elasticsearch import ONLY_ORIGINAL, NotConvertible, query
+from tasks.elastic.hunt_sought import Sought
 from tasks.hunting.searches import EXPORT_CALLS, IsExport, Matches
 from tasks.hunting.source import EXPORTS
 from tasks.logs.elasticsearch_query import ACTION, FAILED, RECIPIENT, RESOURCES, absent, any_of, terms
@@ -22,21 +24,19 @@ from tasks.logs.elasticsearch_query import ACTION, FAILED, RECIPIENT, RESOURCES,
 Dsl = dict[str, Any]
 FAILED_NAME = "not parsed"
 """Names the clause of documents that the pipeline could not parse."""
-ORIGINAL = "preserve_original_event"
-"""The tag without which the integration throws `event.original` away; that field itself cannot be searched."""
 _TRAIL = "aws.cloudtrail"
 _KEY = f"{_TRAIL}.user_identity.access_key_id"
 _OBJECTS = ("request_parameters", "response_elements", "additional_eventdata", "service_event_details")
 TEXTS = tuple(f"{_TRAIL}.{name}" for name in _OBJECTS)
 FLATTENED = tuple(f"{_TRAIL}.flattened.{name}" for name in _OBJECTS)
-WORDS = (f"{_TRAIL}.error_message", f"{_TRAIL}.user_identity.arn", "user_agent.original", RESOURCES)
-"""Other keywords that may hold an object's name: a denial names what it denies."""
-ACCESS = tuple(f"aws.s3access.{name}" for name in ("key", "request_uri", "referrer", "user_agent"))
+WORDS = tuple(f"{field}.text" for field in TEXTS)
+"""Where the integration indexes the words of those texts."""
+ACCESS_KEY, ACCESS_BUCKET = "aws.s3access.key", "aws.s3access.bucket"
 NOT_PARSED: Dsl = {"bool": {"filter": [FAILED], "_name": FAILED_NAME}}
-BARE: Dsl = {"bool": {"must_not": [{"exists": {"field": field}} for field in (*TEXTS, *FLATTENED)]}}
-"""Documents without anything that was asked or answered."""
-TOGETHER = 50
-"""Texts of one search: each is a wildcard in some fields, which costs."""
+BARE: Dsl = {"bool": {"must_not": [{"exists": {"field": field}} for field in (*TEXTS, *FLATTENED)] + [ONLY_ORIGINAL]}}
+"""Documents without anything that was asked or answered, whatever the reason."""
+TOGETHER = 20
+"""Keys, and objects, of one search: an object is some forty clauses."""
 
 
 @dataclass(frozen=True)
@@ -87,47 +87,66 @@ def named(asked: Iterable[Asked], begin: datetime, end: datetime) -> Dsl:
     return {"bool": {"filter": [between(begin, end), any_of(*should, NOT_PARSED)]}}
 
 
-def surroundings(
-    keys: Sequence[str], objects: Sequence[str], buckets: Iterable[str], accounts: Iterable[str] | None
-) -> Dsl:
+def surroundings(keys: Sequence[str], objects: Sequence[Sought], accounts: Iterable[str] | None, words: bool) -> Dsl:
     """Documents that may name a key, or hold an object's text.
 
-    `buckets`: where the objects lie, as far as that is known. accounts None: of any.
+    accounts None: of any. `words`: whether the texts of parameters have their words indexed.
     """
-    may = [*_naming(keys)] if keys else []
-    may += [*_holding(objects, sorted(buckets))] if objects else []
-    # Nothing of such a document but its original text tells what was asked.
-    may.append({"bool": {"filter": [{"term": {"tags": ORIGINAL}}, BARE]}})
+    may: list[Dsl] = [ONLY_ORIGINAL]
+    may += [*_naming(keys, words)] if keys else []
+    may += [*_holding(objects, words)] if objects else []
     filters = [any_of(*may)]
     if accounts is not None:
         filters.append(any_of(terms(RECIPIENT, sorted(accounts)), absent(RECIPIENT)))
     return any_of(NOT_PARSED, {"bool": {"filter": filters}})
 
 
-def access(objects: Sequence[str]) -> Dsl:
-    """Documents of access logs that may hold an object's text."""
-    fields = [clause for field in ACCESS for clause in (*(_part(field, text) for text in objects), _ignored(field))]
-    return any_of(NOT_PARSED, *fields)
+def access(objects: Sequence[Sought]) -> Dsl:
+    """Documents of access logs that may hold an object's text: of its key, or of a call on its whole bucket."""
+    may: list[Dsl] = [NOT_PARSED, _ignored(ACCESS_KEY)]
+    for one in objects:
+        may += [{"prefix": {ACCESS_KEY: start}} for start in one.beginnings]
+        may += [{"prefix": {ACCESS_KEY: quote(start)}} for start in one.beginnings if "%" in start]
+        of_bucket = terms(ACCESS_BUCKET, one.buckets)
+        may.append({"bool": {"filter": [of_bucket, absent(ACCESS_KEY)]}} if one.certain else of_bucket)
+        may += [] if one.certain else [_part(ACCESS_KEY, one.text)]
+    return any_of(*may)
 
 
-def _naming(keys: Sequence[str]) -> Iterable[Dsl]:
+def _naming(keys: Sequence[str], words: bool) -> Iterable[Dsl]:
     yield terms(_KEY, keys)
     for text, flattened in zip(TEXTS, FLATTENED, strict=True):
         yield terms(flattened, keys)  # a flattened field's own name finds a value at any depth of it
-        for key in keys:
-            yield {"bool": {"filter": [_part(text, key), absent(flattened)]}}
-        yield {"bool": {"filter": [_ignored(text), absent(flattened)]}}
+        indexed = [key for key in keys if words and key.isascii() and key.isalnum()]
+        yield terms(f"{text}.text", [key.lower() for key in indexed])
+        yield from _within(text, [key for key in keys if key not in indexed])
 
 
-def _holding(objects: Sequence[str], buckets: Sequence[str]) -> Iterable[Dsl]:
-    for field in (*WORDS, *TEXTS):
-        yield from (_part(field, text) for text in objects)
-        yield _ignored(field)
-    for text, flattened in zip(TEXTS, FLATTENED, strict=True):
-        # Where the text beside it was not kept, only whole values and their beginnings can be found: the object's bucket.
-        copied = [{"prefix": {flattened: f"{start}{bucket}/"}} for bucket in buckets for start in ("", "/")]
-        whole = terms(flattened, [*objects, *buckets])
-        yield {"bool": {"filter": [any_of(whole, *copied), absent(text)]}}
+def _holding(objects: Sequence[Sought], words: bool) -> Iterable[Dsl]:
+    yield _ignored(RESOURCES)
+    for one in objects:
+        yield from ({"prefix": {RESOURCES: arn}} for arn in one.arns)
+        yield from ({"prefix": {FLATTENED[0]: start}} for start in one.places)
+        yield from ({"prefix": {field: start}} for field in FLATTENED for start in one.beginnings)
+        if not one.certain:
+            yield _part(RESOURCES, one.text)
+            yield terms(FLATTENED[0], one.buckets)
+    for text in TEXTS:
+        indexed = {one.text: word for one in objects if words and (word := _word(one.text))}
+        yield from ({"prefix": {f"{text}.text": word}} for word in indexed.values())
+        yield from _within(text, [one.text for one in objects if one.text not in indexed])
+
+
+def _within(field: str, texts: Sequence[str]) -> Iterable[Dsl]:
+    """Without words, all values that there are have to be gone through."""
+    yield from (_part(field, text) for text in texts)
+    yield from [_ignored(field)] if texts else []
+
+
+def _word(text: str) -> str | None:
+    """How the word begins that only this object's name has: the analyzer breaks at hyphens, and not always at dots."""
+    found = re.fullmatch(r"(?:[a-z]+-)+([0-9a-z]{8,})(?:\.[a-z]+)?", text)
+    return found[1] if found else None
 
 
 def _part(field: str, text: str) -> Dsl:

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice
+from functools import partial
+from itertools import islice, pairwise
 from typing import Any
 
 from elasticsearch import Elasticsearch
 
-from tasks.elastic.client import Pages, search_once
-from tasks.elastic.failures import NothingThere
+from tasks.elastic.client import Pages, answered, search_once
+from tasks.elastic.failures import NothingThere, body_of
 from tasks.elastic.hunt_checkpoint import Checkpoint
 from tasks.elastic.hunt_queries import BARE, FAILED, FAILED_NAME, Asked, Dsl, between
 from tasks.logs.elasticsearch_query import RECIPIENT, REGION
@@ -25,8 +26,11 @@ YOUNG = timedelta(hours=48)
 """A day is always asked again until it has been over for so long."""
 FIRST, LAST = datetime(2006, 1, 1, tzinfo=UTC), datetime(9998, 1, 1, tzinfo=UTC)
 """Outside there are no plausible times of events."""
-PLACES = 1000
-"""Pairs of account and Region in one answer."""
+PLACES = 5000
+"""Days of accounts and Regions in one answer."""
+BLOCK_DAYS, BLOCK_DOCUMENTS = 31, 10_000_000
+"""What is counted by one search, at most; a day at least."""
+PER_DAY = {"date_histogram": {"field": "@timestamp", "calendar_interval": "day", "min_doc_count": 1}}
 
 
 @dataclass(frozen=True)
@@ -49,13 +53,12 @@ class Day:
     def parts(self, number: int) -> Iterator[tuple[datetime, datetime]]:
         """So many parts of equal length."""
         ends = [self.begin + DAY * n / number for n in range(number + 1)]
-        return zip(ends, ends[1:], strict=False)
+        return pairwise(ends)
 
 
 def days_of(es: Elasticsearch, index: str, begin: datetime, end: datetime, gaps: list[str]) -> list[Day]:
     """The days with documents, in order. Raises Unanswered, also where no index of that name is there."""
-    histogram = {"date_histogram": {"field": "@timestamp", "calendar_interval": "day", "min_doc_count": 1}}
-    body = {"size": 0, "track_total_hits": False, "query": between(begin, end), "aggs": {"days": histogram}}
+    body = {"size": 0, "track_total_hits": False, "query": between(begin, end), "aggs": {"days": PER_DAY}}
     buckets = search_once(es, [index], body, gaps)["aggregations"]["days"]["buckets"]
     return [Day(datetime.fromtimestamp(bucket["key"] / 1000, UTC), bucket["doc_count"]) for bucket in buckets]
 
@@ -93,8 +96,7 @@ class Slices:
 
         Raises what `ask` raises; then nothing of the part is kept.
         """
-        key = [list(self.indices), day.begin.isoformat(), day.documents, *question]
-        settled = day.end <= self.now - YOUNG
+        key, settled = self._key(day, question), self._settled(day)
         if settled and (known := self.checkpoint.get(key)) is not None:
             return known
         skipped: list[str] = []
@@ -104,10 +106,27 @@ class Slices:
             self.checkpoint.put(key, told)
         return told
 
-    def look(self, day: Day, asked: Sequence[Asked]) -> Look:
-        """How many documents of a day may answer each question, and of what accounts and Regions it has documents."""
-        question = ["look", [one.identity[:2] for one in asked]]
-        return Look(**self.part(day, question, lambda skipped: self._look(day, asked, skipped)))
+    def looks(self, days: Sequence[Day], asked: Sequence[Asked], question: str) -> Iterator[tuple[Day, Look]]:
+        """How many documents of each day may answer, and of what accounts and Regions it has documents.
+
+        Many days are counted by one search: it costs much to prepare the questions, and little to answer them. Raises
+        Unanswered.
+        """
+        for block in blocks(days):
+            missing = [day for day in block if not self._known(day, ["look", question])]
+            answers: dict[date, dict[str, Any]] = {}
+            skipped: list[str] = []
+            if missing:
+                answers = self._look(missing[0].begin, missing[-1].end, asked, skipped)
+
+            def ask(
+                told: list[str], day: date, answers: Any = answers, skipped: Sequence[str] = skipped
+            ) -> dict[str, Any]:
+                told += skipped
+                return answers.get(day) or _nothing(asked)
+
+            for day in block:
+                yield day, Look(**self.part(day, ["look", question], partial(ask, day=day.date)))
 
     def hits(
         self, query: Dsl, source: Sequence[str], skipped: list[str], at_most: int | None = None
@@ -118,42 +137,83 @@ class Slices:
             yield from islice(found, at_most)
         skipped += pages.gaps
 
-    def _look(self, day: Day, asked: Sequence[Asked], skipped: list[str]) -> dict[str, Any]:
+    def _known(self, day: Day, question: Sequence[Any]) -> bool:
+        return self._settled(day) and self.checkpoint.has(self._key(day, question))
+
+    def _settled(self, day: Day) -> bool:
+        return day.end <= self.now - YOUNG
+
+    def _key(self, day: Day, question: Sequence[Any]) -> list[Any]:
+        return [list(self.indices), day.begin.isoformat(), day.documents, *question]
+
+    def _look(
+        self, begin: datetime, end: datetime, asked: Sequence[Asked], skipped: list[str]
+    ) -> dict[date, dict[str, Any]]:
         filters = {one.name: one.query for one in asked} | {FAILED_NAME: FAILED}
+        edges = {"first": {"min": {"field": "@timestamp"}}, "last": {"max": {"field": "@timestamp"}}}
         body: dict[str, Any] = {
             "size": 0,
-            "track_total_hits": True,
-            "query": between(day.begin, day.end),
+            "track_total_hits": False,
+            "query": between(begin, end),
             "aggs": {
-                "asked": {"filters": {"filters": filters}},
-                "bare": {"filter": BARE},
-                "first": {"min": {"field": "@timestamp"}},
-                "last": {"max": {"field": "@timestamp"}},
+                "asked": {"filters": {"filters": filters}, "aggs": {"days": PER_DAY}},
+                "bare": {"filter": BARE, "aggs": {"days": PER_DAY}},
+                "days": PER_DAY | {"aggs": edges},
             },
         }
-        found = search_once(self.es, self.indices, body, skipped)
-        told = found["aggregations"]
-        return {
-            "documents": found["hits"]["total"]["value"],
-            "bare": told["bare"]["doc_count"],
-            "first": told["first"]["value"],
-            "last": told["last"]["value"],
-            "counts": {name: bucket["doc_count"] for name, bucket in told["asked"]["buckets"].items()},
-            "places": list(self._places(day, skipped)),
-        }
+        told = search_once(self.es, self.indices, body, skipped)["aggregations"]
+        days = {_date(bucket): _nothing(asked) for bucket in told["days"]["buckets"]}
+        for bucket in told["days"]["buckets"]:
+            moments = {name: bucket[name]["value"] for name in edges}
+            days[_date(bucket)] |= {"documents": bucket["doc_count"], **moments}
+        for bucket in told["bare"]["days"]["buckets"]:
+            days[_date(bucket)]["bare"] = bucket["doc_count"]
+        for name, found in told["asked"]["buckets"].items():
+            for bucket in found["days"]["buckets"]:
+                days[_date(bucket)]["counts"][name] = bucket["doc_count"]
+        for bucket in self._places(begin, end, skipped):
+            days[_date(bucket["key"])]["places"].append([str(bucket["key"][name]) for name in ("account", "region")])
+        return days
 
-    def _places(self, day: Day, skipped: list[str]) -> Iterator[list[str]]:
-        """Every account and Region with documents; a composite aggregation leaves none out."""
-        sources = [{"account": {"terms": {"field": RECIPIENT}}}, {"region": {"terms": {"field": REGION}}}]
+    def _places(self, begin: datetime, end: datetime, skipped: list[str]) -> Iterator[dict[str, Any]]:
+        """Every day of an account and Region with documents; a composite aggregation leaves none out."""
+        sources = [
+            {"key": {"date_histogram": {"field": "@timestamp", "calendar_interval": "day"}}},
+            {"account": {"terms": {"field": RECIPIENT}}},
+            {"region": {"terms": {"field": REGION}}},
+        ]
         composite: dict[str, Any] = {"size": PLACES, "sources": sources}
         while True:
-            body = {"size": 0, "track_total_hits": False, "query": between(day.begin, day.end)}
+            body = {"size": 0, "track_total_hits": False, "query": between(begin, end)}
             page = search_once(self.es, self.indices, body | {"aggs": {"places": {"composite": composite}}}, skipped)
             told = page["aggregations"]["places"]
-            yield from ([str(one["key"]["account"]), str(one["key"]["region"])] for one in told["buckets"])
+            yield from told["buckets"]
             if len(told["buckets"]) < PLACES:
                 return
             composite["after"] = told["after_key"]
+
+
+def blocks(days: Sequence[Day]) -> Iterator[list[Day]]:
+    """Days that are counted together: so many that the answer does not take too long."""
+    block: list[Day] = []
+    for day in days:
+        full = len(block) == BLOCK_DAYS or sum(one.documents for one in block) + day.documents > BLOCK_DOCUMENTS
+        if block and full:
+            yield block
+            block = []
+        block.append(day)
+    if block:
+        yield block
+
+
+def _nothing(asked: Sequence[Asked]) -> dict[str, Any]:
+    """Of a day without documents: they were deleted since the days were listed."""
+    counts = dict.fromkeys((*(one.name for one in asked), FAILED_NAME), 0)
+    return {"documents": 0, "bare": 0, "first": None, "last": None, "counts": counts, "places": []}
+
+
+def _date(bucket: Mapping[str, Any]) -> date:
+    return datetime.fromtimestamp(bucket["key"] / 1000, UTC).date()
 
 
 def reachable(
@@ -171,6 +231,17 @@ def reachable(
         raise failed[0]
     gaps += [str(error) for error in failed]
     return told
+
+
+def all_have(es: Elasticsearch, indices: Sequence[str], fields: Sequence[str], kind: str) -> bool:
+    """Whether these fields are of this type in every index. Raises Unanswered."""
+    asked = f"for the fields of {', '.join(indices)}"
+    with answered(es, asked):
+        response = es.field_caps(
+            index=",".join(indices), fields=list(fields), include_unmapped=True, ignore_unavailable=True
+        )
+    told = body_of(response, es, asked)["fields"]
+    return all(set(told.get(field, {})) == {kind} for field in fields)
 
 
 def joined(told: Mapping[str, Sequence[Day]]) -> list[Day]:
