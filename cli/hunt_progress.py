@@ -36,9 +36,9 @@ class Progress:
         if not self._terminal and now - self._said < EVERY[False]:
             return  # work that is done within seconds needs no line
         self._said = now
-        self._write(self._words(files, files_all, done, total, max(now - self._begun, 1e-6)))
+        self._write(self._words(files, files_all, done, total, max(now - self._begun, 1e-6), unit))
 
-    def _words(self, files: int, files_all: int, done: int, total: int, seconds: float) -> str:
+    def _words(self, files: int, files_all: int, done: int, total: int, seconds: float, unit: str) -> str:
         from decisions.hunt import size_words
 
         if not files_all:
@@ -47,8 +47,10 @@ class Progress:
         rate = done / seconds
         left = f"{(total - done) / rate:.0f} s left" if rate and done else "time left not known"
         bar = f"[{'#' * round(share * WIDTH):<{WIDTH}}] " if self._terminal else ""
-        size = f"{size_words(done)} of {size_words(total)}"
-        return f"{self._pass}: {bar}{share:4.0%}  {files:,} of {files_all:,} files  {size}  {size_words(int(rate))}/s  {left}"
+        size, speed = f"{size_words(done)} of {size_words(total)}", size_words(int(rate))
+        if unit != "files":
+            size, speed = f"{done:,} of {total:,} documents", f"{rate:,.0f}"
+        return f"{self._pass}: {bar}{share:4.0%}  {files:,} of {files_all:,} {unit}  {size}  {speed}/s  {left}"
 
     def _write(self, text: str) -> None:
         if self._terminal:

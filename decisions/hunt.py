@@ -33,6 +33,8 @@ class FileProblem(Frozen):
 class HuntCoverage(Frozen):
     """How much of the logs was searched. Nothing in here is a finding, and no finding is known beyond it."""
 
+    unit: str = "files"
+    """What the next three count, in the plural: files, parts of a store, days of documents."""
     files_found: int = 0
     files_searched: int = 0
     files_outside: int = 0
@@ -64,12 +66,13 @@ class HuntCoverage(Frozen):
     def sentences(self) -> tuple[str, ...]:
         """The coverage in words, the count first, then each kind of hole."""
         period = f", {utc(self.first)} to {utc(self.last)}" if self.first and self.last else ""
-        size = f"{size_words(self.raw_bytes)} ({size_words(self.packed_bytes)} packed)"
+        size = f"{size_words(self.raw_bytes)} ({size_words(self.packed_bytes)} packed), about "
+        size = size if self.unit == "files" or self.packed_bytes else ""
         told = [
-            f"Searched {self.files_searched:,} of {self.files_found:,} files: {size}, about {self.events:,} events{period}."
+            f"Searched {self.files_searched:,} of {self.files_found:,} {self.unit}: {size}{self.events:,} events{period}."
         ]
         if self.files_outside:
-            told.append(f"{self.files_outside:,} files are of other days and were not opened.")
+            told.append(f"{self.files_outside:,} {self.unit} are of other days and were not opened.")
         if self.skipped:
             told.append("Not searched: " + ", ".join(f"{n:,} {what}" for what, n in sorted(self.skipped.items())) + ".")
         told += _named("could NOT be searched", self.quarantined)
@@ -168,6 +171,25 @@ def finding_of(hunt: str, kind: Kind, title: str, level: str, record: LogRecord)
         source_address=record.source_address,
         error_code=record.error_code,
         origin=record.origin,
+    )
+
+
+def finding_of_export(hunt: str, export: ExportEvent) -> HuntFinding:
+    """The finding that an export is which somebody else told of: an alert, a person."""
+    return HuntFinding(
+        id=finding_id(hunt, export.event_id),
+        hunt=hunt,
+        kind="export",
+        title=f"Export by {export.api}: {export.outcome.value}",
+        level="high",
+        event_id=export.event_id,
+        time=export.event_time,
+        event_name=export.api,
+        account=export.recipient_account or export.caller_account,
+        region=export.region,
+        access_key_id=export.access_key_id,
+        origin="case",
+        export=export,
     )
 
 
