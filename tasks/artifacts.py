@@ -19,6 +19,7 @@ from records import ledger
 from tasks import case_facts
 from tasks.elastic.place import kibana_place
 
+LONGEST_KEY = 200
 LARGEST = 4_000_000
 """Characters; what is longer is cut, and says where all of it lies. Prefect took 5 MB."""
 
@@ -48,6 +49,14 @@ async def publish_receipts(case_id: str, gate: str, receipts: tuple[Receipt, ...
 async def publish_report(case_id: str, markdown: str, where: str) -> None:
     """Show the report; `where`: the place of the whole one."""
     await _publish(case_id, "report", markdown, f"Report; with charts in {where}")
+
+
+async def publish_summary(hunt: str, markdown: str) -> None:
+    """Show what a scheduled hunt found, beside the summaries of its earlier runs."""
+    if len(markdown) > LARGEST:
+        markdown = f"{markdown[:LARGEST]}\n\n**Cut here.** The cases and `vmexport inbox` have all of it.\n"
+    key = artifact_key("retro-hunt", hunt)[:LONGEST_KEY].strip("-")
+    await acreate_markdown_artifact(markdown=markdown, key=key, description="Summary of the hunt")
 
 
 def run_url() -> str | None:

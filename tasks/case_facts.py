@@ -45,6 +45,16 @@ def latest(case_id: str) -> Triaged | Findings | None:
     return None
 
 
+def reads_known(case_id: str) -> frozenset[str]:
+    """Ids of the reads of the image that the response knows of; of facts that cannot be read: none."""
+    try:
+        known = latest(case_id)
+    except (evidence.EvidenceDamaged, FactsUnreadable):
+        return frozenset()  # better told twice than not at all
+    reads = known.reads.values() if isinstance(known, Findings) else ()
+    return frozenset(read.event_id for answer in reads if isinstance(answer, Known) for read in answer.value)
+
+
 def readings(findings: Findings) -> Readings:
     """Every state of bucket, task and listing that was read in the case, the newest findings included.
 

@@ -1,0 +1,223 @@
+"""The scheduled hunt: what it finds becomes a case once, what it knew it says, and nobody's death loses or doubles anything."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+from decisions.case import CaseState, fold
+from flows.hunt_progress import ProgressLog
+from flows.retro_hunt import Hunted, retro_hunt
+from records import closing, hunt_lock, hunts, ledger
+from records.database import transaction
+from settings import hunts as hunts_settings
+from settings.hunts import HuntsUnusable
+from tests.hunting.logs_of import PLACE, compact, event, export, write
+
+pytestmark = pytest.mark.usefixtures("database", "prefect")
+SOURCE = """
+[[source]]
+name = "logs"
+kind = "files"
+place = "{place}"
+first = "9000d"
+{more}
+"""
+NOISY = """
+title: Everything
+id: 11111111-2222-4333-8444-555555555555
+status: test
+logsource: {product: aws, service: cloudtrail}
+detection:
+  selection: {eventName: DescribeInstances}
+  condition: selection
+level: high
+"""
+READ = {
+    "eventSource": "s3.amazonaws.com", "userIdentity": {"type": "AWSAccount", "accountId": "210987654321", "principalId": "AIDAEXAMPLEREADER"},
+    "requestParameters": {"bucketName": "exports", "key": "vms/export-i-0123456789abcdef0.ova"},
+}  # fmt: skip
+
+
+@pytest.fixture
+def logs(tmp_path, monkeypatch):
+    """A folder of logs with an export, configured as the source `logs`."""
+    root = tmp_path / "logs"
+    write(root, compact([event(0), export(1)]))
+    configure(tmp_path, monkeypatch)
+    yield root
+    hunts_settings.hunts.cache_clear()
+
+
+def configure(tmp_path, monkeypatch, more=""):
+    (tmp_path / "hunts.toml").write_text(SOURCE.format(place=tmp_path / "logs", more=more))
+    monkeypatch.setenv("VMEXPORT_HUNTS", str(tmp_path / "hunts.toml"))
+    hunts_settings.hunts.cache_clear()
+
+
+def run(**asked):
+    return asyncio.run(retro_hunt(source="logs", **asked))
+
+
+def summaries(key="retro-hunt-logs"):
+    """Every version of the artifact, oldest first."""
+
+    async def read():
+        async with get_client() as client:
+            found = await client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])))
+        return [artifact.data for artifact in sorted(found, key=lambda artifact: artifact.created)]
+
+    return asyncio.run(read())
+
+
+def add(root, day, *records):
+    """A file of this day of March 2026."""
+    moved = [record | {"eventTime": f"2026-03-{day:02}T10:00:{n:02}Z"} for n, record in enumerate(records)]
+    write(root, compact(moved), f"{day}.json.gz", PLACE.replace("03/02", f"03/{day:02}"))
+
+
+def case_of(hunted):
+    [case_id] = hunted.cases
+    return fold(ledger.entries(case_id))
+
+
+def test_an_export_becomes_a_case_and_the_next_run_says_that_it_is_known_and_closed(logs):
+    first = run()
+    case = case_of(first)
+    assert [e.task_id for e in case.exports] == ["export-i-0123456789abcdef0"]
+    closing.close(case.id, "test", {"verdict": "malicious"}, {e.event_id for e in case.exports})
+    before = ledger.entries(case.id)
+    # the same export by another trail, with an id of its own
+    add(logs, 2, export(1, eventID="00000001-0000-4000-8000-00000000ffff"))
+    again = run(since="2026-03-01")
+    assert again.cases == ()
+    assert ledger.entries(case.id) == before
+    told = summaries()[-1]
+    assert f"seen: case {case.id} is closed" in told.replace("\\", "")
+    assert "1 new, 1 found again, 0 gone" in told
+
+
+def test_a_late_read_opens_the_closed_case_again_though_its_export_lies_before_the_period(logs):
+    case = case_of(run())
+    closing.close(case.id, "test", {"verdict": "malicious"}, {e.event_id for e in case.exports})
+    add(logs, 20, event(5, "GetObject", **READ))
+    late = run(since="2026-03-19")
+    assert late.cases == (case.id,)
+    reopened = fold(ledger.entries(case.id))
+    assert (reopened.state, reopened.reopened) == (CaseState.OPEN, 1)
+    assert [r.caller_account for r in reopened.downloads] == ["210987654321"]
+    assert "is open again" in summaries()[-1]
+    assert run(since="2026-03-19").cases == ()
+
+
+def test_it_begins_where_the_last_whole_run_ended_less_the_overlap(logs):
+    write(logs, compact([event(3)]), "of-no-day.json.gz", ".")
+    first, second = run(), run()
+    assert first.since < datetime(2010, 1, 1, tzinfo=UTC)
+    assert second.since == first.until - timedelta(days=2)
+    run(since="2026-03-01", until="2026-03-02")  # some other time: what comes next still begins where it would have
+    assert run().since == second.until - timedelta(days=2)
+
+
+def test_a_run_that_asks_the_same_as_one_at_work_is_cancelled_and_others_are_not(logs):
+    with hunt_lock.alone("logs") as free:
+        assert free
+        state = asyncio.run(retro_hunt(source="logs", return_state=True))
+        assert state.is_cancelled()
+        assert "at work" in state.message
+        assert isinstance(run(accounts=["444455556666"]), Hunted)
+    assert isinstance(run(), Hunted)
+
+
+def test_a_run_that_was_killed_is_gone_on_with(logs):
+    hunts.begin_run("retro-hunt", "logs", None, None)  # and then the process was gone, and its lock with it
+    hunted = run()
+    assert case_of(hunted)
+    assert hunts.last_run("retro-hunt", "logs", "failed").why.startswith("it was killed")
+
+
+def test_findings_that_a_killed_run_had_kept_are_handed_over_by_the_next(logs, monkeypatch):
+    def die(reads):
+        raise OSError("killed")
+
+    with monkeypatch.context() as dying:
+        dying.setattr("records.hunt_intake.take_in", die)
+        with pytest.raises(OSError, match="killed"):
+            run()
+    assert ledger.cases() == ()
+    write(logs, compact([event(3)]), "of-no-day.json.gz", ".")
+    assert case_of(run(since="2026-03-10")).exports
+    assert hunts.last_run("retro-hunt", "logs", "failed").why == "OSError: killed"
+
+
+def test_accounts_and_regions_narrow_it_and_it_says_so(logs):
+    assert run(accounts=["444455556666"]).findings == 0
+    assert run(regions=["us-east-1"]).findings == 0
+    assert run(accounts=["111122223333"], regions=["eu-central-1"]).findings == 1
+    assert "Only accounts 444455556666 were asked about" in summaries("retro-hunt-logs-444455556666")[-1]
+
+
+def test_a_noisy_rule_is_refused_and_named_and_a_quiet_one_is_asked(logs, tmp_path, monkeypatch):
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "noisy.yml").write_text(NOISY)
+    (rules / "quiet.yml").write_text(
+        NOISY.replace("DescribeInstances", "DeleteTrail").replace("11111111-", "11111112-")
+    )
+    configure(tmp_path, monkeypatch, f'rules = "{rules}"')
+    add(logs, 3, *(event(n) for n in range(50)), event(60, "DeleteTrail"))
+    hunted = run(until="2026-03-04")
+    with transaction() as connection:
+        kept = hunts.findings(connection, kinds=("rule",))
+    assert [k.finding.event_name for k in kept] == ["DeleteTrail"]
+    assert hunted.findings == 2
+    assert "VMEXPORT_HUNT_RULE_RATE_MAX" in summaries()[-1].replace("\\", "")
+
+
+def test_less_that_was_searched_than_last_time_is_said_and_what_is_gone_is_named(logs):
+    whole = {"since": "2026-03-02", "until": "2026-03-02T23:00:00"}
+    run(**whole)
+    (logs / PLACE / "a.json.gz").write_bytes(b"\x1f\x8b broken")
+    add(logs, 2, event(7))
+    run(**whole)
+    told = summaries()[-1].replace("\\", "")
+    assert "0 new, 0 found again, 1 gone" in told
+    assert "Last time everything was searched, this time not." in told
+
+
+def test_where_nothing_could_be_searched_the_run_fails_and_the_next_begins_at_the_same_place(logs):
+    (logs / PLACE / "a.json.gz").write_bytes(b"\x1f\x8b broken")
+    with pytest.raises(RuntimeError, match="no answer"):
+        run()
+    write(logs, compact([export(1)]))
+    assert case_of(run())
+
+
+def test_the_chart_is_an_image_that_no_callers_name_breaks_out_of(logs):
+    hostile = "arn:aws:iam::111122223333:user/<script>alert(1)</script>"
+    who = {"type": "IAMUser", "arn": hostile, "accountId": "111122223333"}
+    add(logs, 4, export(9, userIdentity=who))
+    run()
+    [image] = re.findall(r"!\[[^\]]*\]\(data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)\)", summaries()[-1])
+    svg = base64.b64decode(image).decode()
+    assert svg.startswith("<svg")
+    assert "<script>" not in svg
+    assert "accepted" in svg
+
+
+def test_a_source_that_is_not_configured_is_said_with_those_that_are(logs):
+    with pytest.raises(HuntsUnusable, match="there are: logs"):
+        asyncio.run(retro_hunt(source="other"))
+
+
+def test_progress_tells_files_bytes_rate_and_time_left():
+    said = []
+    progress = ProgressLog(said.append, every=0)
+    progress.told("exports", 10, 100, 2_000_000, 20_000_000)
+    assert re.fullmatch(r"exports: 10%, 10 of 100 files, 2\.0 MB of 20\.0 MB, \S+ \S?B/s, \d+ s left", said[-1])
