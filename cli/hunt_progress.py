@@ -26,8 +26,8 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self._draw("")
 
-    def told(self, name: str, files: int, files_all: int, done: int, total: int) -> None:
-        """Files and bytes done of all, in one pass; `files_all` is 0 while that is not known."""
+    def told(self, name: str, files: int, files_all: int, done: int, total: int, unit: str = "files") -> None:
+        """Files and bytes done of all, in one pass; `files_all` is 0 while that is not known. Of another unit: documents."""
         now = time.monotonic()
         if name != self._pass:
             self._pass, self._begun = name, now
