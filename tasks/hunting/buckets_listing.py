@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 FOLDERS_MAX = 5000
 """Folders that are looked into because nothing tells what they are; with more, the prefix is wrong."""
+PAGE_KEYS = 1000
+"""The most that S3 tells at once."""
 ARCHIVED = {"GLACIER": "Glacier Flexible Retrieval", "DEEP_ARCHIVE": "Glacier Deep Archive"}
 
 
@@ -89,6 +91,7 @@ class Walk:
         return self._s3.list_objects_v2(
             Bucket=self._where.bucket,
             ExpectedBucketOwner=self._account,
+            MaxKeys=PAGE_KEYS,
             OptionalObjectAttributes=["RestoreStatus"],
             **asked,
         )
@@ -128,9 +131,7 @@ class Walk:
             return
         self._seen.add(folder)
         skipped = self._listed.listing.skipped
-        if folder != self._where.prefix and folder[:-1].rpartition("/")[2].startswith("."):
-            skipped["hidden"] += 1
-        elif OTHERS.search(folder):
+        if OTHERS.search(folder):
             skipped["folder of another service's logs"] += 1
         elif (region := REGION.search(folder)) and self._days.bounded:
             days, plain = self._days, region["kind"] == "CloudTrail"
@@ -162,12 +163,8 @@ class Walk:
             return
         if not name and not size:
             return  # a console's mark for a folder
-        listing = self._listed.listing
-        if "/." in f"/{key[len(self._where.prefix) :]}":
-            listing.skipped["hidden"] += 1
-            return
         file = LogFile(self._where.named(key), size, CLOUDTRAIL, etag=found["ETag"])
-        taken = take(listing, file, name, PLACE.search(folder), named=key == self._where.prefix)
+        taken = take(self._listed.listing, file, name, PLACE.search(folder), named=key == self._where.prefix)
         if taken and self._days.period.delivers(taken):
             self._class(taken, found.get("StorageClass", "STANDARD"), found.get("RestoreStatus", {}))
 

@@ -1,0 +1,380 @@
+"""A hunt in a bucket finds what a hunt in the same folder finds, asks for little, costs what it says, and names each hole."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from decisions.hunt import HuntResult
+from lab.cloudtrail_generator import generate
+from settings import buckets as bucket_settings
+from tasks import sts
+from tasks.hunting import pool
+from tasks.hunting.buckets import COMPONENT, Bucket, bucket
+from tasks.hunting.buckets_address import BucketUnusable
+from tasks.hunting.buckets_spool import NAME
+from tasks.hunting.coverage import Period
+from tasks.hunting.file_source import FileSource
+from tasks.hunting.fixtures import load
+from tasks.hunting.hunt import hunt
+from tests.hunting.logs_of import ACCOUNT, PLACE, compact, event, export
+from tests.lab.aws import FOREIGN, PRODUCTION, As, policy
+from tests.tasks.conftest import eventually, lab, lab_process, ours, roots
+
+__all__ = ["eventually", "lab", "lab_process", "ours", "roots"]
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT = 64 * 1024 * 1024
+LOGS = "example-org-trail"
+MARCH = f"AWSLogs/{ACCOUNT}/CloudTrail/eu-central-1/2026/03"
+HOSTILE = (
+    'a"; drop.json.gz',
+    "\x1b[2Jtab\t\r.json.gz",
+    "../../../etc/passwd.json.gz",
+    "naïve ☃ %2e%2e+.json.gz",
+    "$(id).json.gz",
+)
+
+Answers = Callable[..., Bucket]
+
+
+@pytest.fixture
+def s3(ours: dict[str, As], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    """S3 as the log account's root, with an empty log bucket; the spool is a folder of this test's."""
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    monkeypatch.setenv("VMEXPORT_HUNT_SPOOL_DIR", str(spool))
+    monkeypatch.setenv("VMEXPORT_HUNT_LOG_ACCOUNT", PRODUCTION)
+    bucket_settings.buckets.cache_clear()
+    root = ours[PRODUCTION]
+    root.client("iam").put_role_policy(
+        RoleName="vmexport-read",
+        PolicyName="logs",
+        PolicyDocument=policy({"Action": ["s3:ListBucket", "s3:GetObject"]}),
+    )
+    made = root.client("s3")
+    made.create_bucket(Bucket=LOGS)
+    yield made
+    assert not list(spool.iterdir())
+    bucket_settings.buckets.cache_clear()
+
+
+def upload(s3: Any, folder: Path, prefix: str = "") -> int:
+    """A whole tree; answers how many files."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    for path in files:
+        s3.put_object(Bucket=LOGS, Key=f"{prefix}{path.relative_to(folder)}", Body=path.read_bytes())
+    return len(files)
+
+
+def put(s3: Any, key: str, *records: dict[str, Any], **more: Any) -> None:
+    s3.put_object(Bucket=LOGS, Key=key, Body=compact(list(records)), **more)
+
+
+def look(prefix: str = "", period: Period | None = None, **more: Any) -> HuntResult:
+    """A hunt below a prefix of the log bucket."""
+    period = period or Period()
+    return hunt(FileSource(bucket(f"s3://{LOGS}/{prefix}"), period, LIMIT, **more), period)
+
+
+def calls() -> list[tuple[str, dict[str, Any]]]:
+    """From now on every request of the read role to S3: operation and parameters, as they go out."""
+    seen: list[tuple[str, dict[str, Any]]] = []
+    where = (None, bucket(f"s3://{LOGS}").region)
+    for client in {sts.aws(COMPONENT).client("s3", account=PRODUCTION, tier="read", region=one) for one in where}:
+        client.meta.events.register(
+            "provide-client-params.s3", lambda params, model, **_: seen.append((model.name, dict(params)))
+        )
+    return seen
+
+
+def without_place(result: HuntResult) -> list[Any]:
+    """Findings, but for where they were read."""
+    return [finding.model_dump(exclude={"origin": True, "record": {"origin"}}) for finding in result.findings]
+
+
+def exports(result: HuntResult) -> set[str]:
+    return {finding.event_id for finding in result.findings if finding.kind == "export"}
+
+
+def test_finds_in_a_bucket_what_it_finds_in_the_folder(
+    s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same findings with the same ids, rules and correlations included, in many processes; named by their keys."""
+    folder = tmp_path / "org"
+    truth = generate(folder, 4_000, days=10, seed=5)
+    upload(s3, folder, "logs/")
+    local = hunt(FileSource(folder, Period(), LIMIT), Period(), load())
+    monkeypatch.setattr(pool, "ALONE", 0)
+    monkeypatch.setattr(pool, "BATCH_FILES", 20)
+    told: list[tuple[str, int, int]] = []
+    source = FileSource(
+        bucket(f"s3://{LOGS}/logs/"), Period(), LIMIT, 3, progress=lambda name, n, of, *_: told.append((name, n, of))
+    )
+    remote = hunt(source, Period(), load())
+    assert exports(remote) == set(truth["exports"])
+    assert without_place(remote) == without_place(local)
+    assert remote.counts == local.counts
+    assert remote.coverage == local.coverage
+    assert all(
+        finding.origin.startswith(f"s3://{LOGS}/logs/") for finding in remote.findings if finding.kind == "export"
+    )
+    assert told[-1][1] == told[-1][2]
+
+
+def days_of(*days: int) -> list[str]:
+    return [f"{MARCH}/{day:02}/" for day in days]
+
+
+def test_only_the_days_of_the_period_are_listed(s3: Any) -> None:
+    """Late delivery included; whole months in one go; nothing is listed twice, and every request names the owner."""
+    for month, day in ((1, 10), (2, 27), (3, 1), (3, 2), (3, 3), (3, 4), (3, 9)):
+        key = f"AWSLogs/{ACCOUNT}/CloudTrail/eu-central-1/2026/{month:02}/{day:02}/a.json.gz"
+        put(s3, key, export(month * 100 + day, eventTime=f"2026-{month:02}-{day:02}T10:00:00Z"))
+    put(s3, f"AWSLogs/{ACCOUNT}/CloudTrail-Digest/eu-central-1/2026/03/02/d.json.gz")
+    put(s3, f"AWSLogs/{ACCOUNT}/Config/eu-central-1/2026/3/2/ConfigHistory/c.json.gz")
+    seen = calls()
+    result = look("AWSLogs/", Period(datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 3, tzinfo=UTC)))
+    assert {finding.time.day for finding in result.findings} == {2}
+    lists = [told["Prefix"] for name, told in seen if name == "ListObjectsV2"]
+    assert [prefix for prefix in lists if prefix.startswith(f"{MARCH}/")] == days_of(2, 3, 4)
+    assert sorted(set(lists) - {*days_of(2, 3, 4)}) == [
+        "AWSLogs/",
+        f"AWSLogs/{ACCOUNT}/",
+        f"AWSLogs/{ACCOUNT}/CloudTrail-Digest/",
+        f"AWSLogs/{ACCOUNT}/CloudTrail-Digest/eu-central-1/2026/03/",
+        f"AWSLogs/{ACCOUNT}/CloudTrail/",
+    ]
+    assert len(lists) == len(set(lists))
+    assert {told["ExpectedBucketOwner"] for _, told in seen} == {PRODUCTION}
+    assert len([name for name, _ in seen if name == "GetObject"]) == 6  # three days, each of them near the export
+    assert result.coverage.skipped == {"digest": 1, "folder of another service's logs": 1}
+
+    seen.clear()
+    february = Period(datetime(2026, 1, 31, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC))
+    assert exports(look(f"AWSLogs/{ACCOUNT}/CloudTrail/", february)) == {
+        f"{n:08}-0000-4000-8000-000000000000" for n in (227,)
+    }
+    place = f"AWSLogs/{ACCOUNT}/CloudTrail/eu-central-1/2026"
+    below = [told["Prefix"] for name, told in seen if name == "ListObjectsV2"][1:]
+    assert sorted(below) == [f"{place}/01/31/", f"{place}/02/", f"{place}/03/01/", f"{place}/03/02/"]
+
+
+def test_every_layout_is_found_from_wherever_one_begins(s3: Any) -> None:
+    """With and without organisation and prefix; the prefix may end within a name, or be one object."""
+    for n, place in enumerate(("AWSLogs", "AWSLogs/o-exampleorgid", "b/AWSLogs", "pre-AWSLogs/o-exampleorgid")):
+        above = f"{n}/{place}/{ACCOUNT}/CloudTrail/eu-central-1/2026/"
+        put(s3, f"{above}03/02/a.json.gz", export(1))
+        put(s3, f"{above}01/02/a.json.gz", event(1))
+        for prefix in (
+            f"{n}/",
+            f"{n}/{place}",
+            above[:-9],
+            above,
+            f"{above}0",
+            f"{above}03/",
+            f"{above}03/02/a.json.gz",
+        ):
+            for since in (None, datetime(2026, 3, 1, tzinfo=UTC)):
+                listing = bucket(f"s3://{LOGS}/{prefix}").listing(Period(since))
+                both = since is None and len(prefix) < len(f"{above}03")
+                assert [file.day for file in listing.files] == ["2026-01-02"] * both + ["2026-03-02"], prefix
+                assert {(file.account, file.region) for file in listing.files} == {(ACCOUNT, "eu-central-1")}
+                assert not listing.unreadable
+
+
+def line(day: int, key: str = "vms/export-i-0123456789abcdef0.ova") -> bytes:
+    return (
+        f"79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be exports [{day:02}/Mar/2026:12:00:00 +0000] 203.0.113.7 - "
+        f'3E57427F3EXAMPLE REST.GET.OBJECT {key} "GET /{key} HTTP/1.1" 200 - 1024 1024 70 10 "-" "curl/8" - - - - - - - - -\n'
+    ).encode()
+
+
+def access_log(day: int, number: int = 0) -> str:
+    return f"2026-03-{day:02}-12-00-00-{number:016X}"
+
+
+def test_access_logs_are_listed_by_the_day_in_their_names(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are of other days; other files beside them and behind them are found all the same."""
+    monkeypatch.setattr("tasks.hunting.buckets_listing.PAGE_KEYS", 50)
+    for number in range(110):
+        s3.put_object(Bucket=LOGS, Key=f"access/exports-2025-11-05-12-00-00-{number:016X}", Body=b"")
+    for day in (1, 2, 4, 5, 6, 8):
+        s3.put_object(Bucket=LOGS, Key=f"access/exports-{access_log(day)}", Body=line(day))
+    s3.put_object(
+        Bucket=LOGS, Key=f"access/partitioned/{ACCOUNT}/us-east-1/exports/2026/03/04/{access_log(4, 1)}", Body=line(4)
+    )
+    s3.put_object(
+        Bucket=LOGS, Key=f"access/partitioned/{ACCOUNT}/us-east-1/exports/2026/03/09/{access_log(9, 1)}", Body=line(9)
+    )
+    put(s3, f"access/z/{PLACE}/a.json.gz", export(1))
+    period = Period(datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 4, tzinfo=UTC))
+    seen = calls()
+    found = bucket(f"s3://{LOGS}/access/").listing(period)
+    names = {file.path.rpartition("/")[2] for file in found.files}
+    assert names == {"a.json.gz", access_log(4, 1), *(f"exports-{access_log(day)}" for day in (2, 4, 5, 6))}
+    lists = [told for name, told in seen if name == "ListObjectsV2"]
+    assert len(lists) < 25
+    assert not [told for told in lists if told.get("ContinuationToken")]
+    result = look("access/", period)
+    assert [finding.time.day for finding in result.findings if finding.kind == "download"] == [2]
+
+
+def test_objects_that_cannot_be_had_are_named(s3: Any, lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gone, replaced, denied, archived, too large: each is a hole with its reason, and the rest is searched."""
+    names = ("denied", "gone", "good", "large", "replaced")
+    for n, name in enumerate(names):
+        put(s3, f"{MARCH}/02/{name}.json", export(n), *([event(9)] * 400 if name == "large" else []))
+    put(s3, f"{MARCH}/02/cold.json", export(8), StorageClass="DEEP_ARCHIVE")
+    place = bucket(f"s3://{LOGS}")
+    source = FileSource(place, Period(), 100_000)
+    place.listing(Period())
+    s3.delete_object(Bucket=LOGS, Key=f"{MARCH}/02/gone.json")
+    put(s3, f"{MARCH}/02/replaced.json", event(1))
+    deny = policy(
+        {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{LOGS}/*denied.json"}
+    )
+    s3.put_bucket_policy(Bucket=LOGS, Policy=deny)
+    result = hunt(source, Period())
+    assert exports(result) == {"00000002-0000-4000-8000-000000000000"}
+    told = {problem.path.rpartition("/")[2]: problem.why for problem in result.coverage.quarantined}
+    assert {problem.path.rpartition("/")[0] for problem in result.coverage.quarantined} == {f"s3://{LOGS}/{MARCH}/02"}
+    assert "access denied" in told.pop("denied.json")
+    assert told == {
+        "gone.json": "it cannot be read: it is gone since it was listed",
+        "replaced.json": "it cannot be read: it was replaced since it was listed: run it again",
+        "large.json": "it cannot be read: it is larger than 100000 bytes",
+        "cold.json": "it cannot be read: it lies in Glacier Deep Archive: restore it",
+    }
+    assert (result.coverage.files_found, result.coverage.files_searched) == (6, 1)
+    assert not result.coverage.complete
+
+
+def test_a_folder_that_cannot_be_listed_is_a_hole_and_a_busy_s3_is_asked_again(s3: Any, lab: Any) -> None:
+    """Nothing is taken for empty that was not looked into."""
+    put(s3, f"{MARCH}/02/a.json", export(1))
+    lab.add_fault(service="s3", operation="GetObject", kind="throttling", times=2)
+    assert len(exports(look())) == 1
+    deny = policy(
+        {"Effect": "Deny", "Principal": "*", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{LOGS}",
+         "Condition": {"StringLike": {"s3:prefix": "AWSLogs/*/CloudTrail/*"}}}
+    )  # fmt: skip
+    s3.put_bucket_policy(Bucket=LOGS, Policy=deny)
+    result = look()
+    assert not result.findings
+    assert not result.coverage.complete
+    (hole,) = result.coverage.quarantined
+    assert hole.path == f"s3://{LOGS}/AWSLogs/{ACCOUNT}/CloudTrail/"
+    assert "s3:ListBucket" in hole.why
+
+
+def test_large_objects_are_read_in_parts(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put together as they were, and none of a replaced object."""
+    monkeypatch.setenv("VMEXPORT_HUNT_S3_PART_BYTES", "50000")
+    bucket_settings.buckets.cache_clear()
+    records = [event(n, userAgent=os.urandom(40).hex()) for n in range(600)] + [export(601)]
+    put(s3, f"{MARCH}/02/a.json", *records)
+    size = len(compact(records))
+    seen = calls()
+    result = look()
+    assert len(exports(result)) == 1
+    assert result.coverage.raw_bytes == size
+    assert not result.coverage.quarantined
+    ranges = [told for name, told in seen if name == "GetObject"]
+    parts = -(-size // 50000)
+    assert len({told["Range"] for told in ranges}) == parts > 5
+    assert len({told["IfMatch"] for told in ranges}) == 1
+    assert bucket(f"s3://{LOGS}").estimate(Period()).gets == parts
+
+
+def test_hostile_keys_are_names_and_never_paths(s3: Any, tmp_path: Path) -> None:
+    """Whatever a key holds, its object is searched, named by the key, and nothing is written outside the spool."""
+    for n, name in enumerate(HOSTILE):
+        put(s3, f"{MARCH}/02/{name}", export(n))
+    before = sorted(path for path in tmp_path.rglob("*"))
+    result = look()
+    assert {finding.origin for finding in result.findings if finding.kind == "export"} == {
+        f"s3://{LOGS}/{MARCH}/02/{name}" for name in HOSTILE
+    }
+    assert sorted(path for path in tmp_path.rglob("*")) == before
+    assert not Path("/etc/passwd.json.gz").exists()
+
+
+def test_copies_on_the_disk_are_few(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as there is room for beside those being read; a reader who holds more than that still gets the next one."""
+    monkeypatch.setenv("VMEXPORT_HUNT_SPOOL_MAX_BYTES", "20000")
+    bucket_settings.buckets.cache_clear()
+    for n in range(60):
+        put(s3, f"{MARCH}/02/{n:02}.json", export(n), event(n, userAgent="x" * 2000))
+    place = bucket(f"s3://{LOGS}")
+    files = place.listing(Period()).files
+    with place.copies(LIMIT) as copies:
+        held: list[Any] = []
+        for copy in copies.files(files):
+            held.append(copy)
+            assert Path(copy.path).stat().st_size == copy.size
+            assert sum(path.stat().st_size for path in Path(copy.path).parent.iterdir()) <= 20000 + 2 * copy.size + 1
+            if len(held) == 3:
+                copies.done(held)
+                held.clear()
+    with place.copies(LIMIT) as copies:
+        assert len([*copies.files(files)]) == 60
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(s3: Any, tmp_path: Path) -> None:
+    """And a run that lives keeps its own."""
+    spool = tmp_path / "spool"
+    program = (
+        "import sys; from pathlib import Path; from tasks.hunting.buckets_spool import Spool\n"
+        "with Spool(Path(sys.argv[1])) as spool:\n"
+        "    spool.place().write_text('x'); print('there', flush=True); sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", program, str(spool)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        (left,) = spool.glob(f"{NAME}*")
+        put(s3, f"{MARCH}/02/a.json", export(1))
+        assert len(exports(look())) == 1
+        assert left.is_dir()
+        process.kill()
+        process.wait()
+        assert left.is_dir()
+        assert len(exports(look())) == 1
+        assert not left.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "account", "said"),
+    [
+        (f"s3://{LOGS}", FOREIGN, "is not in organization.toml"),
+        (f"s3://{LOGS}", "123456789012", "it is no bucket of account 123456789012"),
+        ("s3://nobody-has-this", PRODUCTION, "There is no bucket"),
+        ("s3://Not A Bucket/x", PRODUCTION, "names no bucket"),
+        (f"s3://{LOGS}", "", "--bucket-account"),
+    ],
+)
+def test_a_bucket_that_is_not_ours_is_refused(
+    s3: Any, monkeypatch: pytest.MonkeyPatch, text: str, account: str, said: str
+) -> None:
+    """With what to do about it."""
+    monkeypatch.delenv("VMEXPORT_HUNT_LOG_ACCOUNT")
+    bucket_settings.buckets.cache_clear()
+    with pytest.raises(BucketUnusable, match=said):
+        bucket(text, account or None)
+
+
+def test_a_bucket_full_of_something_else_is_refused(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of folders that tell nothing are a wrong prefix, not a long listing."""
+    monkeypatch.setattr("tasks.hunting.buckets_listing.FOLDERS_MAX", 20)
+    for n in range(30):
+        s3.put_object(Bucket=LOGS, Key=f"pictures/{n}/x.png", Body=b"")
+    with pytest.raises(BucketUnusable, match="Name the prefix of the logs"):
+        look()
