@@ -218,8 +218,8 @@ def who_exports(findings: Iterable[HuntFinding]) -> tuple[Exporter, ...]:
     return tuple(sorted(rows, key=lambda row: (-row.count, row.caller, row.bucket or "")))
 
 
-def day_gaps(days: dict[tuple[str, str], set[date]]) -> tuple[str, ...]:
-    """A sentence for each run of days without a file between days with files, by account and Region."""
+def day_gaps(days: dict[tuple[str, str], set[date]], what: str = "file") -> tuple[str, ...]:
+    """A sentence for each run of days without a file (an event) between days with some, by account and Region."""
     told: list[str] = []
     for (account, region), there in sorted(days.items()):
         ordered = sorted(there)
@@ -229,7 +229,7 @@ def day_gaps(days: dict[tuple[str, str], set[date]]) -> tuple[str, ...]:
                 first, last = before + timedelta(days=1), after - timedelta(days=1)
                 which = f"{first}" if missing == 1 else f"{first} to {last} ({missing} days)"
                 told.append(
-                    f"No CloudTrail file of account {account} in {region} for {which}, though there are files before and after."
+                    f"No CloudTrail {what} of account {account} in {region} for {which}, though there are {what}s before and after."
                 )
     return tuple(told)
 
