@@ -18,6 +18,7 @@ import deflate
 
 from lab.generator_incidents import DAY, Planted, Planter, plant
 from lab.generator_records import ACCOUNTS, REGIONS, Source
+from lab.trail_digests import write_trail
 
 START = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp())
 LEVEL = 6
@@ -177,9 +178,12 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=14)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tiny-files", action="store_true", help="1 to 40 records a file, as small organisations have")
+    parser.add_argument("--digests", action="store_true", help="signed digest files too; the keys in DIR.keys.json")
     args = parser.parse_args()
     begun = time.monotonic()
     told = generate(args.folder, args.events, args.accounts, args.days, args.seed, args.tiny_files)
+    if args.digests:
+        write_trail(args.folder)
     print(f"{told['events']} records in {told['files']} files, {time.monotonic() - begun:.0f} s: {args.folder}")
 
 

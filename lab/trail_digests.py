@@ -82,6 +82,13 @@ class Written:
         }
 
 
+def write_trail(root: Path) -> None:
+    """Digest files below `root` signed with a new key, and its public part beside the folder, in `ROOT.keys.json`."""
+    signer = Signer()
+    write_digests(root, signer)
+    root.with_name(f"{root.name}.keys.json").write_text(json.dumps(signer.public_keys(), indent=1))
+
+
 def write_digests(root: Path, signer: Signer, restarts: Sequence[datetime] = ()) -> list[Written]:
     """Digest files for all log files below `root`, which is the bucket: keys are the paths from there.
 
