@@ -208,10 +208,9 @@ store_part = Table(
     Column("table_name", Text, nullable=False),
     Column("dt", Text, nullable=False),
     Column("name", Text, nullable=False),
-    Column("state", Text, nullable=False),  # staged: whole, to be moved in; live; leaving: another part stands for it
+    Column("state", Text, nullable=False),  # as records/store_parts.py says
     Column("rows", BigInteger, nullable=False),
     Column("bytes", BigInteger, nullable=False),
-    Column("replaces", Text),
     _moment("made_at"),
     PrimaryKeyConstraint("store", "table_name", "dt", "name", name="store_part_pkey"),
 )

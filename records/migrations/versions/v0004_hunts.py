@@ -26,10 +26,9 @@ create table store_part (
     table_name text not null,
     dt text not null,
     name text not null,
-    state text not null check (state in ('staged', 'live', 'leaving')),
+    state text not null check (state in ('staged', 'fresh', 'live', 'leaving')),
     rows bigint not null,
     bytes bigint not null,
-    replaces text,
     made_at timestamptz not null,
     constraint store_part_pkey primary key (store, table_name, dt, name)
 );
