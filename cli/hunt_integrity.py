@@ -44,6 +44,8 @@ class Validation:
 
     def keys(self) -> FileKeys | AwsKeys | None:
         """Where the keys come from; None: nobody named any."""
+        if not self.digest_keys:
+            return None
         from cli.console import UsageProblem
         from decisions.digest_keys import NoKeys
 
@@ -52,7 +54,7 @@ class Validation:
         from tasks.hunting.digest_keys import FileKeys
 
         try:
-            return FileKeys([Path(name) for name in self.digest_keys]) if self.digest_keys else None
+            return FileKeys([Path(name) for name in self.digest_keys])
         except NoKeys as error:
             raise UsageProblem(
                 f"--digest-keys {error}. Name what `aws cloudtrail list-public-keys` printed, or `aws`."
