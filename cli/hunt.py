@@ -27,6 +27,12 @@ def hunt(
         Path | None,
         typer.Option(metavar="DIR", help="A Parquet store, in place of PATH (vmexport store ingest makes it)"),
     ] = None,
+    elasticsearch: Annotated[
+        bool, typer.Option("--elasticsearch", help="The cluster of VMEXPORT_ELASTICSEARCH_URL, in place of PATH")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Of Elasticsearch: ask for days again that an earlier hunt has finished")
+    ] = False,
     bucket_account: Annotated[
         str | None, typer.Option(metavar="ACCOUNT", help="Who owns the bucket; default: VMEXPORT_HUNT_LOG_ACCOUNT")
     ] = None,
@@ -75,12 +81,12 @@ def hunt(
     from tasks.hunting.place import PlaceUnusable
     from tasks.hunting.table import TableUnanswered
 
-    where = Where(path=path, store=store)
+    where = Where(path=path, store=store, elasticsearch=elasticsearch)
     period = _period(since, until, datetime.now(UTC))
     loaded = _rules(rules) if rules else None
     validation = Validation(validate, path, digest_keys or (), keep_keys)
     keys = validation.keys()
-    with Progress() as progress, source(where, period, progress.told, workers, bucket_account) as asked:
+    with Progress() as progress, source(where, period, progress.told, workers, bucket_account, fresh) as asked:
         try:
             result = search(asked, period, loaded, follow=not who_exported)
             result = validation.of(result, keys, period, workers, progress.told)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tasks.hunting.coverage import Period
+    from tasks.hunting.duckdb_table import DuckDbTable
     from tasks.hunting.source import Source
+    from tasks.hunting.table import Table
 
 Told = Callable[[str, int, int, int, int], None]
 """As cli/hunt_progress.Progress.told."""
@@ -22,6 +24,7 @@ class Where:
 
     path: str | None = None
     store: Path | None = None
+    elasticsearch: bool = False
 
     @property
     def named(self) -> str:
@@ -39,12 +42,23 @@ class Where:
 
 @contextmanager
 def source(
-    where: Where, period: Period, told: Told, workers: int | None = None, bucket_account: str | None = None
+    where: Where,
+    period: Period,
+    told: Told,
+    workers: int | None = None,
+    bucket_account: str | None = None,
+    fresh: bool = False,
 ) -> Iterator[Source]:
     """The source that was named, to be closed at the end. Raises UsageProblem when it cannot be used."""
     where.named  # noqa: B018 - for what it raises
     if where.store:
-        yield _store(where.store, period)
+        with _store(where.store) as table:
+            yield _of_table(table, period)
+    elif where.elasticsearch:
+        from cli import hunt_elasticsearch
+
+        with hunt_elasticsearch.source(period, told, fresh) as asked:
+            yield asked
     else:
         yield _files(str(where.path), bucket_account, period, told, workers)
 
@@ -62,12 +76,17 @@ def _files(path: str, account: str | None, period: Period, told: Told, workers: 
     return FileSource(Path(path), period, logs().log_file_max_bytes, workers, told)
 
 
-def _store(folder: Path, period: Period) -> Source:
+def _store(folder: Path) -> DuckDbTable:
     from cli.console import UsageProblem
     from tasks.hunting.duckdb_table import DuckDbTable
     from tasks.hunting.store import Store
-    from tasks.hunting.table_source import TableSource
 
     if not folder.is_dir():
         raise UsageProblem(f"{folder} is not there. Name the folder of a store, which `vmexport store ingest` makes.")
-    return TableSource(DuckDbTable(Store(folder)), period)
+    return DuckDbTable(Store(folder))
+
+
+def _of_table(table: Table, period: Period) -> Source:
+    from tasks.hunting.table_source import TableSource
+
+    return TableSource(table, period)

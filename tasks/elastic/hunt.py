@@ -6,7 +6,8 @@ search that was not answered whole ends the hunt (`Unanswered`); asked again, it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -54,6 +55,8 @@ class ElasticSource:
     progress: Progress = lambda *_: None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     _told: Told = field(default_factory=Told)
+    _uncounted: Counter[str] = field(default_factory=Counter)
+    """By rule, documents that may match and were not read."""
     _reach: Reach = field(default_factory=Reach)
     _unasked: list[tuple[str, str]] = field(default_factory=list)
     _gaps: list[str] = field(default_factory=list)
@@ -74,7 +77,8 @@ class ElasticSource:
             steps = self._progress("exports", self._days)
             for day, look in slices.looks(self._days, asked, identity):
                 next(steps)
-                self._told.add(self._day(slices, day, look, asked, identity))
+                for told in self._day(slices, day, look, asked, identity):
+                    self._told.add(told, self._holds)
             next(steps, None)
             self._gaps += slices.gaps
         exports = (export_event(one.record) for one in self._told.found if EXPORTS in one.searches)
@@ -89,17 +93,22 @@ class ElasticSource:
             asked = self._together(followed)
             words = all_have(es, self.settings.cloudtrail_indices, queries.WORDS, "text")
             for day in self._progress("activity", [day for day in self._days if _windows(followed, day)]):
-                told.add(self._around(slices, day, followed, asked, words))
+                for one in self._around(slices, day, followed, asked, words):
+                    told.add(one, lambda record: self._near(record, followed))
             self._gaps += slices.gaps
             if followed.objects:
-                told.add(self._access(es, followed, [objects for _, objects in asked if objects]))
+                told.add(
+                    self._access(es, followed, [objects for _, objects in asked if objects]),
+                    lambda record: self._near(record, followed),
+                )
         self._told.unread += told.unread
         self._told.uncertain += told.uncertain
         return told.found
 
     def counts(self) -> Mapping[str, int]:
         """Of the first pass; of a rule that very much may match, what may is counted."""
-        return {name: count for name, count in self._told.counts.items() if name != EXPORTS}
+        found = Counter(name for one in self._told.found for name in one.searches if name != EXPORTS)
+        return found + self._uncounted
 
     def unasked(self) -> Sequence[tuple[str, str]]:
         """Rules whose fields documents of the integration do not have, and rules about access logs."""
@@ -122,28 +131,26 @@ class ElasticSource:
             )
         return self._reach.coverage(self.period, self._days, [*mine, *gaps], self.checkpoint)
 
-    def _day(self, slices: Slices, day: Day, look: Look, asked: Sequence[queries.Asked], identity: str) -> Told:
+    def _day(
+        self, slices: Slices, day: Day, look: Look, asked: Sequence[queries.Asked], identity: str
+    ) -> Iterator[Told]:
         """What the documents of one day answer."""
         late = self.period.until is not None and day.begin > self.period.until
         if not late:
             self._reach.looked(day, look)
-        told = Told()
         # Of days after the period only what was parsed late may be of it.
         own = [] if late else [one for one in asked if look.counts[one.name]]
         rest = [one for one in own if not self._common(one, look)]
         number = sum(look.counts[one.name] for one in rest) + look.counts[queries.FAILED_NAME]
         named = [one.name for one in rest]
         for begin, end in day.parts(-(-number // PART)) if number else ():
-            question = ["first", begin.isoformat(), end.isoformat(), self.period.bounds, named, identity]
 
             def ask(skipped: list[str], begin: datetime = begin, end: datetime = end) -> dict[str, Any]:
-                hits = slices.hits(queries.named(rest, begin, end), SOURCE, skipped)
-                return events(hits, _matching(asked), self._holds).json()
+                return events(slices.hits(queries.named(rest, begin, end), SOURCE, skipped), _matching(asked)).json()
 
-            told.add(of_json(slices.part(day, question, ask)))
+            yield of_json(slices.part(day, ["first", begin.isoformat(), end.isoformat(), named, identity], ask))
         for one in (one for one in own if self._common(one, look)):
-            told.add(self._some(slices, day, one, look.counts[one.name]))
-        return told
+            yield self._some(slices, day, one, look.counts[one.name])
 
     def _common(self, one: queries.Asked, look: Look) -> bool:
         return one.limited and look.counts[one.name] > COMMON
@@ -153,11 +160,10 @@ class ElasticSource:
         query = {"bool": {"filter": [queries.between(day.begin, day.end), one.query]}}
 
         def ask(skipped: list[str]) -> dict[str, Any]:
-            hits = slices.hits(query, SOURCE, skipped, COMMON)
-            return events(hits, _matching([one]), self._holds).json()
+            return events(slices.hits(query, SOURCE, skipped, COMMON), _matching([one])).json()
 
-        told = of_json(slices.part(day, ["some", COMMON, self.period.bounds, one.identity], ask))
-        told.counts[one.name] += count - COMMON
+        told = of_json(slices.part(day, ["some", COMMON, one.identity], ask))
+        self._uncounted[one.name] += count - COMMON
         self._gaps.append(
             f"{count} documents of {day.date} may match {one.title!r}: the first {COMMON} were read, the others only counted."
         )
@@ -167,8 +173,6 @@ class ElasticSource:
         """Documents of one day that name a key, or hold an object's text, in the accounts of the windows."""
         accounts = {window.account for window in _windows(followed, day)}
         within = None if None in accounts else {account for account in accounts if account is not None}
-        told: dict[tuple[str, str], Found] = {}
-        rest = Told()
         for keys, objects in asked:
             texts = frozenset(one.text for one in objects)
             test = {KEYS: Mentions(frozenset(keys)), OBJECTS: Mentions(texts, part=True)}
@@ -176,14 +180,9 @@ class ElasticSource:
             query = {"bool": {"filter": [queries.between(day.begin, day.end), may]}}
 
             def ask(skipped: list[str], query: Any = query, test: Any = test) -> dict[str, Any]:
-                hits = slices.hits(query, SOURCE, skipped)
-                return events(hits, _naming(test), lambda record: self._near(record, followed)).json()
+                return events(slices.hits(query, SOURCE, skipped), _naming(test)).json()
 
-            rest.add(of_json(slices.part(day, ["second", query, self._moments(followed)], ask)))
-        for one in rest.found:  # by several searches, if there were many texts
-            told.setdefault((one.record.origin, one.record.event_id), one)
-        rest.found = list(told.values())
-        return rest
+            yield of_json(slices.part(day, ["second", query], ask))
 
     def _access(self, es: Elasticsearch, followed: Followed, asked: Sequence[Sequence[Sought]]) -> Told:
         """Access log lines that hold an object's text; without such logs nothing, and that is said."""
@@ -201,10 +200,9 @@ class ElasticSource:
                 query = {"bool": {"filter": [queries.between(day.begin, day.end), queries.access(objects)]}}
 
                 def ask(skipped: list[str], query: Any = query, texts: Sequence[str] = texts) -> dict[str, Any]:
-                    hits = slices.hits(query, ACCESS_FIELDS, skipped)
-                    return lines(hits, texts, lambda record: self._near(record, followed)).json()
+                    return lines(slices.hits(query, ACCESS_FIELDS, skipped), texts).json()
 
-                told.add(of_json(slices.part(day, ["access", query, self._moments(followed)], ask)))
+                told.add(of_json(slices.part(day, ["access", query], ask)), self._holds)
         self._gaps += slices.gaps
         if told.unparsed:
             self._gaps.append(f"{told.unparsed} document(s) of access logs hold no line that can be read.")
@@ -225,7 +223,7 @@ class ElasticSource:
         begin, end = self.period.since or FIRST, self.period.until or LAST
         return _midnight(begin), LAST if self.period.until is None else _midnight(end + LATE) + timedelta(days=1)
 
-    def _progress(self, name: str, days: Sequence[Day]) -> Any:
+    def _progress(self, name: str, days: Sequence[Day]) -> Iterator[Day]:
         total, done = sum(day.documents for day in days), 0
         self.progress(name, 0, len(days), 0, total, "days")
         for number, day in enumerate(days, 1):
@@ -240,9 +238,10 @@ class ElasticSource:
     def _near(self, record: LogRecord, followed: Followed) -> bool:
         return self._holds(record) and any(_within(record, window) for window in followed.windows)
 
-    def _moments(self, followed: Followed) -> list[Any]:
-        windows = [[one.account, one.since.isoformat(), one.until.isoformat()] for one in followed.windows]
-        return [self.period.bounds, sorted(windows, key=str)]
+
+def question(settings: ElasticsearchSettings) -> list[Any]:
+    """What the checkpoint of a cluster's hunts is named by: where it is and what is asked there; nothing secret."""
+    return [list(settings.url), settings.cloud_id, list(settings.cloudtrail_indices), list(settings.access_log_indices)]
 
 
 def _matching(asked: Sequence[queries.Asked]) -> Callable[[Event, tuple[str, ...]], tuple[str, ...]]:

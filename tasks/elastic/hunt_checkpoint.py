@@ -44,6 +44,10 @@ class Checkpoint:
         """Parts that did not have to be asked again."""
         self._load()
 
+    def __len__(self) -> int:
+        """How many parts are finished."""
+        return len(self._places)
+
     def has(self, key: Sequence[Any]) -> bool:
         """Whether a part is finished."""
         return digest(list(key)) in self._places

@@ -63,6 +63,7 @@ class Reach:
                 "keep event.original or the flattened fields."
             )
         return HuntCoverage(
+            unit="days",
             files_found=len(of_period),
             files_searched=self._searched,
             events=self._documents,
