@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -48,7 +48,7 @@ def source(
     workers: int | None = None,
     bucket_account: str | None = None,
     fresh: bool = False,
-) -> Iterator[Source]:
+) -> Generator[Source]:
     """The source that was named, to be closed at the end. Raises UsageProblem when it cannot be used."""
     where.named  # noqa: B018 - for what it raises
     if where.store:

@@ -67,7 +67,8 @@ class HuntCoverage(Frozen):
         """The coverage in words, the count first, then each kind of hole."""
         period = f", {utc(self.first)} to {utc(self.last)}" if self.first and self.last else ""
         size = f"{size_words(self.raw_bytes)} ({size_words(self.packed_bytes)} packed), about "
-        size = size if self.unit == "files" or self.packed_bytes else ""
+        if self.unit != "files" and not self.raw_bytes:  # a store or an engine counts rows, and may not tell bytes
+            size = f"{size_words(self.packed_bytes)}, " if self.packed_bytes else ""
         told = [
             f"Searched {self.files_searched:,} of {self.files_found:,} {self.unit}: {size}{self.events:,} events{period}."
         ]

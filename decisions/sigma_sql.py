@@ -45,6 +45,10 @@ class Dialect(Protocol):
         """A list of the texts at a path of a JSON column (`members`: of each of its fields), null or without nulls."""
         ...
 
+    def at(self, column: str, path: Path, test: Callable[[str], str]) -> str:
+        """Whether any of `values` passes."""
+        ...
+
     def one(self, value: str) -> str:
         """A list of one text, empty if it is null."""
         ...
@@ -104,7 +108,8 @@ class Rendering:
             return f"({' OR '.join(self._keyword(leaf.test))})"
         column = None if self.irregular else _BY_PATH.get(leaf.path)
         if column is None:
-            return self.dialect.any(self._values(leaf.path), lambda value: self._test(leaf.test, value))
+            place, path = self._place(leaf.path)
+            return self.dialect.at(place, path, lambda value: self._test(leaf.test, value))
         if column in self.names and not isinstance(leaf.test, Same):
             return self._listed(column, leaf)
         return self._test(leaf.test, quoted_name(column))
@@ -113,11 +118,15 @@ class Rendering:
         column = None if self.irregular else _BY_PATH.get(path)
         if column is not None:
             return self.dialect.one(quoted_name(column))
+        return self.dialect.values(*self._place(path))
+
+    def _place(self, path: Path) -> tuple[str, Path]:
+        """The JSON in which a path is looked for, and what of the path is left there."""
         if not self.irregular and path[0] in JSON_COLUMNS:
-            return self.dialect.values(quoted_name(path[0]), path[1:])
+            return quoted_name(path[0]), path[1:]
         if not self.irregular and path[0] in TEXT_COLUMNS:
-            return self.dialect.values("NULL", path[1:])  # below a word there is nothing
-        return self.dialect.values(quoted_name(REST), path)
+            return "NULL", path[1:]  # below a word there is nothing
+        return quoted_name(REST), path
 
     def _keyword(self, test: Test) -> list[str]:
         def passes(value: str) -> str:

@@ -31,6 +31,10 @@ class Trino:
         n = self._variable()
         return f"transform(CAST(json_parse({queried}) AS array(json)), {n} -> {_text(n)})"
 
+    def at(self, column: str, path: Path, test: Callable[[str], str]) -> str:
+        """Any of the values."""
+        return self.any(self.values(column, path), test)
+
     def one(self, value: str) -> str:
         """A list of one."""
         return f"ARRAY[{value}]"

@@ -43,9 +43,15 @@ class Parts:
 class Table(Protocol):
     """One engine over one store."""
 
-    name: str
-    """For people: `the Parquet store /srv/store`."""
-    dialect: Dialect
+    @property
+    def name(self) -> str:
+        """For people: `the Parquet store /srv/store`."""
+        ...
+
+    @property
+    def dialect(self) -> Dialect:
+        """What the engine says in its own words."""
+        ...
 
     def holds(self, table: str) -> bool:
         """Whether there is such a table at all (CLOUDTRAIL, ACCESS_LOG). Raises TableUnanswered."""

@@ -1,0 +1,93 @@
+"""A whole pack of rules as one query: one scan, in which each row is asked only what its eventName may answer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from decisions.hunt_sql import SPOT, columns
+from decisions.sigma import Rule
+from decisions.sigma_sql import Dialect, Names, Rendering, needed, quoted, quoted_name
+from decisions.store_schema import DAY, IRREGULAR
+
+NAME = "eventName"
+SEPARATOR = ","
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The period as eventTime is compared with it, to the second: `2026-03-02T10:00:00`; None is open."""
+
+    since: str | None = None
+    until: str | None = None
+
+    def condition(self) -> str:
+        """Rows without an eventTime are within."""
+        time = quoted_name("eventTime")
+        # What is as long as the bound, or longer, compares with it as its first 19 characters do.
+        since = [f"{time} >= {quoted(self.since)}"] if self.since else []
+        until = [f"substr({time}, 1, {len(self.until)}) <= {quoted(self.until)}"] if self.until else []
+        return f"({time} IS NULL OR ({' AND '.join([*since, *until])}))" if since or until else "true"
+
+
+def matched(
+    relation: str, dialect: Dialect, rules: Sequence[Rule], names: Names, bounds: Bounds, irregular: bool = False
+) -> list[str]:
+    """Queries that answer together which rules match which rows: `matched` (places of rules in the list, each with a comma
+    behind), and the spot; a row may come from more than one.
+
+    `names`: every eventName and eventSource that the table has. `irregular`: whether there are irregular rows.
+    """
+    flag, known = quoted_name(IRREGULAR), names.get(NAME)
+    by_name: dict[str, list[int]] = {}
+    queries: list[str] = []
+    for n, rule in enumerate(rules):
+        wanted = None if known is None else needed(rule.detection, NAME, known)
+        if wanted is None:
+            # By itself: beside it no row could be left out by its name, and all columns of all rows would be read.
+            test = Rendering(dialect, names).node(rule.detection)
+            queries.append(_query(relation, _told([(n, test)]), f"NOT {flag} AND {bounds.condition()} AND {test}"))
+        for name in wanted or ():
+            by_name.setdefault(name, []).append(n)
+    if by_name:
+        where = f"NOT {flag} AND {bounds.condition()} AND {_in(by_name)}"
+        queries.append(_query(relation, _cases(rules, by_name, dialect, names), where))
+    if irregular:
+        tests = [(n, Rendering(dialect, {}, irregular=True).node(rule.detection)) for n, rule in enumerate(rules)]
+        queries.append(_query(relation, _told(tests), f"{flag} AND {bounds.condition()}"))
+    return queries
+
+
+def capped(queries: Sequence[str], most: int) -> str:
+    """The answers of `matched`, of each set of rules so many at most, with how many there are: matched, total, the spot."""
+    every = "\nUNION ALL ".join(queries)
+    counted = "count(*) OVER (PARTITION BY matched) AS total"
+    placed = f'row_number() OVER (PARTITION BY matched ORDER BY {quoted_name(DAY)}, "eventID") AS place'
+    numbered = f"SELECT *, {counted}, {placed} FROM (\n{every}\n) AS found"  # noqa: S608 - values are quoted literals
+    return f"SELECT matched, total, {columns(SPOT)} FROM ({numbered}) AS numbered WHERE place <= {most}"  # noqa: S608 - likewise
+
+
+def _query(relation: str, told: str, where: str) -> str:
+    query = f"SELECT {told} AS matched, {columns(SPOT)} FROM {relation} WHERE {where}"  # noqa: S608 - values are quoted literals
+    return f"SELECT * FROM ({query}) AS asked WHERE matched <> ''"  # noqa: S608 - likewise
+
+
+def _cases(rules: Sequence[Rule], by_name: Mapping[str, Sequence[int]], dialect: Dialect, names: Names) -> str:
+    """By eventName, what its rules say: names with the same rules are one case."""
+    groups: dict[tuple[int, ...], list[str]] = {}
+    for name, numbers in by_name.items():
+        groups.setdefault(tuple(numbers), []).append(name)
+    cases: list[str] = []
+    for numbers, found in groups.items():
+        rendering = Rendering(dialect, {**names, NAME: found})
+        told = _told([(n, rendering.node(rules[n].detection)) for n in numbers])
+        cases.append(f"WHEN {_in(found)} THEN {told}")
+    return f"CASE {' '.join(cases)} ELSE '' END"
+
+
+def _told(tests: Sequence[tuple[int, str]]) -> str:
+    return " || ".join(f"CASE WHEN {test} THEN '{n}{SEPARATOR}' ELSE '' END" for n, test in tests)
+
+
+def _in(names: Collection[str]) -> str:
+    return f"{quoted_name(NAME)} IN ({', '.join(map(quoted, sorted(names)))})"
