@@ -135,7 +135,12 @@ def _around_exports(
     followed = _with_known(followed_of(exports, gaps), known, period, gaps)
     if not (followed.keys or followed.objects):
         return []
-    second = [one for one in source.second(followed) if period.holds(one.record.time)]
+    # A source may give whole days or files: what counts is the same for all.
+    second = [
+        one
+        for one in source.second(followed)
+        if period.holds(one.record.time) and any(window.holds(one.record) for window in followed.windows)
+    ]
     return around_findings(second, followed, (finding.event_id for finding in exports))
 
 

@@ -39,6 +39,11 @@ class Window:
     since: datetime
     until: datetime
 
+    def holds(self, record: LogRecord) -> bool:
+        """Whether a record is of it; access logs tell no account, and what tells none may be of any."""
+        account = None if record.category == "access-log" else record.recipient_account
+        return (None in (self.account, account) or account == self.account) and self.since <= record.time <= self.until
+
 
 @dataclass(frozen=True)
 class Followed:
