@@ -236,7 +236,7 @@ class ElasticSource:
         return since <= utc(record.time)[:19] <= until
 
     def _near(self, record: LogRecord, followed: Followed) -> bool:
-        return self._holds(record) and any(_within(record, window) for window in followed.windows)
+        return self._holds(record) and any(window.holds(record) for window in followed.windows)
 
 
 def question(settings: ElasticsearchSettings) -> list[Any]:
@@ -257,14 +257,7 @@ def _naming(tests: Mapping[str, Mentions]) -> Callable[[Event, tuple[str, ...]],
 
 def _windows(followed: Followed, day: Day) -> list[Window]:
     """The windows that a day's documents may be of."""
-    return [one for one in followed.windows if one.since < day.end and day.begin <= one.until + LATE]
-
-
-def _within(record: LogRecord, window: Window) -> bool:
-    """Whether a record is of a window; one that names no account may be of any."""
-    account = None if record.category == "access-log" else record.recipient_account
-    here = None in (window.account, account) or account == window.account
-    return here and window.since <= record.time <= window.until
+    return [one for one in followed.windows if one.since < day.end and day.begin - LATE <= one.until]
 
 
 def _midnight(moment: datetime) -> datetime:
