@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple, cast
 
 from decisions.reading import moment
@@ -108,7 +108,7 @@ def folder_day(key: str) -> str | None:
 def digest_name(name: str) -> DigestName | None:
     """What a digest file's name (or key) tells; None: it is no name of a digest file."""
     found = _NAME.fullmatch(name.rpartition("/")[2])
-    end = _stamp(found["end"], "%Y%m%dT%H%M%SZ") if found else None
+    end = moment(found["end"]) if found else None
     if found is None or end is None:
         return None
     place = Place(found["account"], found["region"], found["trail"], found["home"], bool(found["backfill"]))
@@ -118,7 +118,7 @@ def digest_name(name: str) -> DigestName | None:
 def log_name(name: str) -> tuple[str, str, datetime] | None:
     """Account, Region and minute of delivery from a log file's name (or key); None: it is no name that CloudTrail gives."""
     found = _LOG.fullmatch(stem(name))
-    at = _stamp(found["at"], "%Y%m%dT%H%MZ") if found else None
+    at = moment(found["at"]) if found else None
     return (found["account"], found["region"], at) if found and at else None
 
 
@@ -220,10 +220,3 @@ def _moment(said: dict[str, Any], name: str) -> datetime:
     if value is None:
         raise NotADigest(f"its {name} is no time")
     return value
-
-
-def _stamp(text: str, form: str) -> datetime | None:
-    try:
-        return datetime.strptime(text, form).replace(tzinfo=UTC)
-    except ValueError:
-        return None

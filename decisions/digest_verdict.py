@@ -144,14 +144,17 @@ class Integrity(Frozen):
             )
         told.append(f"{self.logs_proven:,} log files proven, {self.logs_matching:,} with the hash of such a digest.")
         told += [f"{count:,} log files not proven: {why}." for why, count in sorted(self.logs_unproven.items())]
-        for start in sorted(self.starts, key=lambda start: start.off_since is None)[:NAMED]:
-            if start.off_since:
-                told.append(
-                    f"{start.place}: a new chain starts at {utc(start.at)}; the one before ends at {utc(start.off_since)}. "
-                    "Logging or validation was off between: look for StopLogging, UpdateTrail, DeleteTrail."
-                )
-            else:
-                told.append(f"{start.place}: the chain starts at {utc(start.at)}; what was before is not proven.")
-        if len(self.starts) > NAMED:
-            told.append(f"{len(self.starts) - NAMED:,} more starts of chains: --json names them.")
+        off = [(start, start.off_since) for start in self.starts if start.off_since]
+        for start, since in off[:NAMED]:
+            told.append(
+                f"{start.place}: a new chain starts at {utc(start.at)}; the one before ends at {utc(since)}. "
+                "Logging or validation was off between: look for StopLogging, UpdateTrail, DeleteTrail."
+            )
+        if len(off) > NAMED:
+            told.append(f"{len(off) - NAMED:,} more interruptions: --json names them.")
+        if begun := [start.at for start in self.starts if not start.off_since]:
+            when = f"at {utc(min(begun))}" if len(set(begun)) == 1 else f"from {utc(min(begun))} to {utc(max(begun))}"
+            told.append(
+                f"{len(begun):,} chain(s) start here, {when}: nothing before is proven, for there was no validation."
+            )
         return tuple(told)

@@ -93,8 +93,9 @@ class _Validation:
         """All accounts and Regions, one after the other."""
         digests, signatures = self._digests()
         logs = self._logs()
-        self._files = sum(len(files) for named in logs.values() for files in named.values())
-        self._bytes = sum(file.size for named in logs.values() for files in named.values() for file in files)
+        every = [file for file in self.found.files if file.kind == CLOUDTRAIL and self.period.delivers(file)]
+        self._files = len(every) + len(self.found.digests)
+        self._bytes = sum(file.size for file in (*every, *self.found.digests))
         self.progress("integrity", 0, self._files, 0, self._bytes)
         with ThreadPoolExecutor(self.workers) as pool:
             for area in sorted({*digests, *logs}):
@@ -151,7 +152,10 @@ class _Validation:
         inside = [at for at, (end, _, _) in enumerate(ends) if self._in_period(end)]
         if not inside:
             return judged([], there, None)
-        held = [_held(ends[at][2], signatures.get(ends[at][1])) for at in inside]
+        held: list[Held] = []
+        for at in inside:
+            held.append(_held(ends[at][2], signatures.get(ends[at][1])))
+            self._tell(ends[at][2])
         if inside[-1] + 1 < len(ends):
             held.append(replace(_held(ends[inside[-1] + 1][2], None), beyond=True))
         keys: Keys | None = None
@@ -178,9 +182,13 @@ class _Validation:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 file = running.pop(future)
-                self._done, self._size = self._done + 1, self._size + file.size
-                self.progress("integrity", self._done, self._files, self._size, self._bytes)
+                self._tell(file)
                 yield file, future.result()
+
+    def _tell(self, file: LogFile) -> None:
+        """One file more; files that nothing names are done at the end."""
+        self._done, self._size = self._done + 1, self._size + file.size
+        self.progress("integrity", min(self._done, self._files), self._files, min(self._size, self._bytes), self._bytes)
 
     def _take(self, chains: list[Judged]) -> None:
         """Keep what is told of chains, not the chains: a digest names all its log files."""

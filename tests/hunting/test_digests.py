@@ -307,6 +307,15 @@ def test_a_file_with_another_name_in_the_folder_of_log_files_is_planted(mine: Tr
     assert breaks(mine.validated()) == {("planted-log", f"{PLACE}/extra.json")}
 
 
+@pytest.mark.parametrize("stamp", ["00010101T0000Z", "99991231T2359Z", "20261332T2561Z"])
+def test_names_of_no_plausible_time_are_no_names_of_cloudtrail(mine: Trail, stamp: str) -> None:
+    """Somebody may give a file any name."""
+    (mine.root / PLACE / f"{ACCOUNT}_CloudTrail_{REGION}_{stamp}_DDDDDDDDDDDDDDDD.json.gz").write_bytes(b"")
+    digest = mine.digests[2].path
+    shutil.copy(digest, digest.with_name(f"{ACCOUNT}_CloudTrail-Digest_{REGION}_t_{REGION}_{stamp[:13]}59Z.json.gz"))
+    assert {kind for kind, _ in breaks(mine.validated())} == {"planted-log"}
+
+
 def test_a_copy_of_some_days_is_whole(tmp_path: Path) -> None:
     """The first digest of a copy names the one before, and log files of the evening before: neither is missing here."""
     place = tmp_path / "logs" / f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}"
