@@ -29,8 +29,8 @@ from tasks.hunting.coverage import Period
 from tasks.hunting.file_source import FileSource
 from tasks.hunting.hunt import hunt
 from tasks.hunting.layout import CLOUDTRAIL, LogFile, listing
-from tasks.hunting.patterns import Search
 from tasks.hunting.pool import Pass, scan
+from tasks.hunting.search import Search
 
 ROUNDS = 5
 MAX_BYTES = 256 * 1024 * 1024

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tasks.hunting.layout import LogFile
 from tasks.hunting.scanned import Hit, Scanned
-from tasks.hunting.scanner import Scanner
+
+if TYPE_CHECKING:
+    from tasks.hunting.scanner import Scanner
 
 KEPT = 1000
 """Hits of one search that a batch hands back; how many there were is counted."""

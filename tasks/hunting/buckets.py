@@ -25,20 +25,21 @@ from tasks.hunting.buckets_reading import Copies, Stored
 from tasks.hunting.buckets_spool import Spool
 from tasks.hunting.coverage import Period
 from tasks.hunting.layout import Listing, LogFile
-from tasks.hunting.scanner import Scanned
+from tasks.hunting.scanned import Scanned
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 COMPONENT = "hunt"
-PERMISSIONS = {
-    "s3:ListBucket": ("*",),
+PERMISSIONS = ("s3:ListBucket",)
+"""IAM actions that are needed on every bucket."""
+READABLE = {
     "s3:GetObject": (
         "arn:aws:s3:::*/AWSLogs/*/CloudTrail/*.json.gz",
-        "arn:aws:s3:::*????-??-??-??-??-??-????????????????",
-    ),
+        "arn:aws:s3:::*/*????-??-??-??-??-??-????????????????",
+    )
 }
-"""IAM action -> what it is needed on: CloudTrail's files and S3 access logs by their names, no other object."""
+"""IAM action -> what it is needed on: CloudTrail's files and S3 access logs by their names, and no other object."""
 
 
 @dataclass

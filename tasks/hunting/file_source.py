@@ -16,9 +16,9 @@ from tasks.hunting import pool, searches
 from tasks.hunting.batch import Batch
 from tasks.hunting.coverage import LATE, Covered, Period
 from tasks.hunting.layout import ACCESS, CLOUDTRAIL, Listing, LogFile
-from tasks.hunting.patterns import Search
 from tasks.hunting.place import Folder, Place
 from tasks.hunting.scanned import TIRED, Hit
+from tasks.hunting.search import Search
 from tasks.hunting.source import EXPORTS, KEYS, OBJECTS, Followed, Found
 from tasks.logs.access_logs import NotALine, parse_line, to_record
 from tasks.logs.text import parse

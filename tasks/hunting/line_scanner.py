@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from decisions.access_log_schema import Row, row
 from tasks.hunting.cut import Text
 from tasks.hunting.layout import ACCESS
-from tasks.hunting.patterns import Patterns, Search
+from tasks.hunting.patterns import Patterns
 from tasks.hunting.scanned import TIRED, Scanned
+from tasks.hunting.search import Search
 from tasks.logs.access_line import NotALine, parse_line
 
 TIME = "time"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 import hyperscan
 
 from decisions.sigma_literals import ESCAPED
+from tasks.hunting.search import Group, Pattern, Search
 
 ESCAPE = rb"\\u00"
 HIDDEN = re.compile(ESCAPED)
@@ -22,28 +21,6 @@ NOWHERE = rb"\n\n\n\n\x00"
 FIRST_LIST = len(b'{"Records":[{"eventVersion"')
 TELLING = 256 * 1024
 """A file of this size tells which texts are rare in these logs."""
-
-Record = Mapping[str, Any]
-Pattern = tuple[bytes, bool]
-"""A regular expression over raw bytes, and whether letters may be of either case."""
-Group = tuple[Pattern, ...]
-
-
-@dataclass(frozen=True)
-class Search:
-    """One thing to look for."""
-
-    id: str
-    groups: tuple[Group, ...] | None
-    """Of each group one pattern stands in the bytes of whatever answers; None: every record is parsed."""
-    test: Callable[[Record], bool]
-    """Whether a parsed record answers; or the fields of a line, where records are not asked."""
-    records: bool = True
-    """Whether CloudTrail's records are asked."""
-    lines: bool = False
-    """Whether lines of access logs are; where records are as well, a line that holds one of the patterns answers."""
-    proved: bool = False
-    """Whether each hit counts: it is proved to be a record, and however many there are, all are counted."""
 
 
 class Patterns:

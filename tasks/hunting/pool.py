@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from tasks.hunting.batch import Batch, scanned
 from tasks.hunting.layout import LogFile
-from tasks.hunting.patterns import Search
-from tasks.hunting.scanner import Scanner
+from tasks.hunting.search import Search
 from tasks.hunting.workers import Workers
+
+if TYPE_CHECKING:
+    from tasks.hunting.scanner import Scanner
 
 BATCH_FILES, BATCH_BYTES = 256, 4 * 1024 * 1024
 ALONE = 16 * 1024 * 1024
@@ -30,6 +33,8 @@ class Pass:
 
     def scanner(self) -> Scanner:
         """Compiled for this process."""
+        from tasks.hunting.scanner import Scanner  # a process that only hands out files does without Hyperscan
+
         return Scanner(self.searches, self.max_bytes, self.since, self.until)
 
     def prepared(self) -> Callable[[Sequence[LogFile]], Batch]:

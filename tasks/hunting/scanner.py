@@ -17,9 +17,10 @@ from tasks.hunting import cut
 from tasks.hunting.inflate import TooLarge, packed, unpacked
 from tasks.hunting.layout import ACCESS, CLOUDTRAIL, LogFile
 from tasks.hunting.line_scanner import LineScanner
-from tasks.hunting.patterns import Patterns, Record, Search
+from tasks.hunting.patterns import Patterns
 from tasks.hunting.reading import read
 from tasks.hunting.scanned import TIRED, Scanned
+from tasks.hunting.search import Record, Search
 
 JOINED = 64
 """Pieces that are joined to one record at most; a record with more objects of that kind in it is read otherwise."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from decisions.sigma import Literal, Rule, matches
-from tasks.hunting.patterns import Group, Search
+from tasks.hunting.search import Group, Search
 
 EXPORT_CALLS = ("CreateInstanceExportTask", "ExportImage", "CreateStoreImageTask")
 """decisions.export.ExportApi has the same names; workers do without it, as it brings 20 MB with it."""
