@@ -1,6 +1,6 @@
 """What S3 says about the bucket and the exported objects: who may read them, and what lies there.
 
-The read role may not read objects, so nothing here asks for one (HeadObject needs s3:GetObject).
+The read role may read no objects but log files, so nothing here asks for one (HeadObject needs s3:GetObject).
 """
 
 from __future__ import annotations

@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 import sys
 from collections import defaultdict
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
+from types import MappingProxyType
 from typing import Any
 
 import tasks
 from decisions.organization import Organization
 from tasks import reading
 from tasks.actions.registry import actions
+from tasks.hunting import buckets
 
 ROOT = Path(__file__).resolve().parents[2]
 TIERS = ("read", "respond", "destructive", "forensics")
@@ -37,6 +40,7 @@ def by_tier() -> dict[str, set[str]]:
     """Tier -> the union of what is declared for it."""
     union: dict[str, set[str]] = {tier: set() for tier in TIERS}
     union["read"] |= {permission for declared in reads().values() for permission in declared}
+    union["read"] |= set(buckets.PERMISSIONS)
     for action in actions().values():
         union[action.tier] |= set(action.permissions)
         for tier, declared in action.other_tiers.items():
@@ -44,14 +48,23 @@ def by_tier() -> dict[str, set[str]]:
     return union
 
 
-def policy(permissions: set[str]) -> dict[str, Any]:
-    """The policy document of one role: an Allow per service, and a Deny that keeps it from raising itself."""
+def narrow(tier: str) -> Mapping[str, tuple[str, ...]]:
+    """IAM action -> the only resources that a tier may use it on."""
+    return buckets.READABLE if tier == "read" else {}
+
+
+def policy(permissions: set[str], narrow: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> dict[str, Any]:
+    """The policy document of one role: an Allow per service and per narrow action, and a Deny of raising itself."""
     services: defaultdict[str, list[str]] = defaultdict(list)
     for permission in sorted(permissions):
         services[permission.partition(":")[0]].append(permission)
     statements: list[dict[str, Any]] = [
         {"Sid": f"Vmexport{service.title()}", "Effect": "Allow", "Action": allowed, "Resource": "*"}
         for service, allowed in services.items()
+    ]
+    statements += [
+        {"Sid": f"VmexportOnly{action.partition(':')[2]}", "Effect": "Allow", "Action": [action], "Resource": list(on)}
+        for action, on in narrow.items()
     ]
     writes = [p for p in services.get("iam", []) if p.partition(":")[2].startswith(IAM_WRITES)]
     if writes:
@@ -80,7 +93,8 @@ def page() -> str:
     lives = dict.fromkeys(TIERS, "every account") | {"forensics": "the forensics account"}
     for tier in TIERS:
         name = f"`vmexport-{tier}`"
-        lines.append(f"| {name} | {lives[tier]} | {len(union[tier])} actions | `deployments/iam/{tier}.json` |")
+        count = len(union[tier] | set(narrow(tier)))
+        lines.append(f"| {name} | {lives[tier]} | {count} actions | `deployments/iam/{tier}.json` |")
     lines += ["", "## Actions", "", "| action | class | gate | role | IAM actions |", "|---|---|---|---|---|"]
     for action in actions().values():
         needed = ", ".join(f"`{p}`" for p in action.permissions)
@@ -90,7 +104,13 @@ def page() -> str:
         lines.append(f"| `{action.kind}` | {action.action_class} | {action.gate} | {action.tier} | {needed}{also} |")
     lines += ["", "## Reads (role `vmexport-read`)", "", "| module | IAM actions |", "|---|---|"]
     lines += [f"| `{name}` | {', '.join(f'`{p}`' for p in ps)} |" for name, ps in reads().items()]
+    lines += [f"| `{buckets.__name__}` | {', '.join(f'`{p}`' for p in (*buckets.PERMISSIONS, *buckets.READABLE))} |"]
     lines += [
+        "",
+        "Of objects the read role may read log files only, known by their keys: "
+        + ", ".join(f"`{resource}`" for on in narrow("read").values() for resource in on)
+        + ".",
+        "Where their encryption has a key of its own, the role needs `kms:Decrypt` with it as well.",
         "",
         "The respond role may edit IAM, so its policy also denies it every edit of our own four roles. Where your",
         "roles have other names, change that statement with them.",
@@ -102,7 +122,7 @@ def page() -> str:
 def files() -> dict[Path, str]:
     """Every generated file with its text."""
     policies = {
-        ROOT / "deployments" / "iam" / f"{tier}.json": json.dumps(policy(permissions), indent=2) + "\n"
+        ROOT / "deployments" / "iam" / f"{tier}.json": json.dumps(policy(permissions, narrow(tier)), indent=2) + "\n"
         for tier, permissions in by_tier().items()
     }
     return policies | {ROOT / "docs" / "permissions.md": page()}

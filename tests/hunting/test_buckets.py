@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,8 +17,9 @@ from decisions.hunt import HuntResult
 from lab.cloudtrail_generator import generate
 from settings import buckets as bucket_settings
 from tasks import sts
+from tasks.actions.permissions import policy as read_policy
 from tasks.hunting import pool
-from tasks.hunting.buckets import COMPONENT, Bucket, bucket
+from tasks.hunting.buckets import COMPONENT, PERMISSIONS, READABLE, Bucket, bucket
 from tasks.hunting.buckets_address import BucketUnusable
 from tasks.hunting.buckets_spool import NAME
 from tasks.hunting.coverage import Period
@@ -57,7 +59,7 @@ def s3(ours: dict[str, As], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     root.client("iam").put_role_policy(
         RoleName="vmexport-read",
         PolicyName="logs",
-        PolicyDocument=policy({"Action": ["s3:ListBucket", "s3:GetObject"]}),
+        PolicyDocument=json.dumps(read_policy(set(PERMISSIONS), READABLE)),
     )
     made = root.client("s3")
     made.create_bucket(Bucket=LOGS)
@@ -231,27 +233,32 @@ def test_objects_that_cannot_be_had_are_named(s3: Any, lab: Any, monkeypatch: py
     """Gone, replaced, denied, archived, too large: each is a hole with its reason, and the rest is searched."""
     names = ("denied", "gone", "good", "large", "replaced")
     for n, name in enumerate(names):
-        put(s3, f"{MARCH}/02/{name}.json", export(n), *([event(9)] * 400 if name == "large" else []))
-    put(s3, f"{MARCH}/02/cold.json", export(8), StorageClass="DEEP_ARCHIVE")
+        put(s3, f"{MARCH}/02/{name}.json.gz", export(n), *([event(9)] * 400 if name == "large" else []))
+    put(s3, f"{MARCH}/02/cold.json.gz", export(8), StorageClass="DEEP_ARCHIVE")
     place = bucket(f"s3://{LOGS}")
     source = FileSource(place, Period(), 100_000)
     place.listing(Period())
-    s3.delete_object(Bucket=LOGS, Key=f"{MARCH}/02/gone.json")
-    put(s3, f"{MARCH}/02/replaced.json", event(1))
+    s3.delete_object(Bucket=LOGS, Key=f"{MARCH}/02/gone.json.gz")
+    put(s3, f"{MARCH}/02/replaced.json.gz", event(1))
     deny = policy(
-        {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{LOGS}/*denied.json"}
+        {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{LOGS}/*denied.json.gz",
+        }
     )
     s3.put_bucket_policy(Bucket=LOGS, Policy=deny)
     result = hunt(source, Period())
     assert exports(result) == {"00000002-0000-4000-8000-000000000000"}
     told = {problem.path.rpartition("/")[2]: problem.why for problem in result.coverage.quarantined}
     assert {problem.path.rpartition("/")[0] for problem in result.coverage.quarantined} == {f"s3://{LOGS}/{MARCH}/02"}
-    assert "access denied" in told.pop("denied.json")
+    assert "access denied" in told.pop("denied.json.gz")
     assert told == {
-        "gone.json": "it cannot be read: it is gone since it was listed",
-        "replaced.json": "it cannot be read: it was replaced since it was listed: run it again",
-        "large.json": "it cannot be read: it is larger than 100000 bytes",
-        "cold.json": "it cannot be read: it lies in Glacier Deep Archive: restore it",
+        "gone.json.gz": "it cannot be read: it is gone since it was listed",
+        "replaced.json.gz": "it cannot be read: it was replaced since it was listed: run it again",
+        "large.json.gz": "it cannot be read: it is larger than 100000 bytes",
+        "cold.json.gz": "it cannot be read: it lies in Glacier Deep Archive: restore it",
     }
     assert (result.coverage.files_found, result.coverage.files_searched) == (6, 1)
     assert not result.coverage.complete
@@ -259,7 +266,7 @@ def test_objects_that_cannot_be_had_are_named(s3: Any, lab: Any, monkeypatch: py
 
 def test_a_folder_that_cannot_be_listed_is_a_hole_and_a_busy_s3_is_asked_again(s3: Any, lab: Any) -> None:
     """Nothing is taken for empty that was not looked into."""
-    put(s3, f"{MARCH}/02/a.json", export(1))
+    put(s3, f"{MARCH}/02/a.json.gz", export(1))
     lab.add_fault(service="s3", operation="GetObject", kind="throttling", times=2)
     assert len(exports(look())) == 1
     deny = policy(
@@ -280,7 +287,7 @@ def test_large_objects_are_read_in_parts(s3: Any, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("VMEXPORT_HUNT_S3_PART_BYTES", "50000")
     bucket_settings.buckets.cache_clear()
     records = [event(n, userAgent=os.urandom(40).hex()) for n in range(600)] + [export(601)]
-    put(s3, f"{MARCH}/02/a.json", *records)
+    put(s3, f"{MARCH}/02/a.json.gz", *records)
     size = len(compact(records))
     seen = calls()
     result = look()
@@ -312,7 +319,7 @@ def test_copies_on_the_disk_are_few(s3: Any, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("VMEXPORT_HUNT_SPOOL_MAX_BYTES", "20000")
     bucket_settings.buckets.cache_clear()
     for n in range(60):
-        put(s3, f"{MARCH}/02/{n:02}.json", export(n), event(n, userAgent="x" * 2000))
+        put(s3, f"{MARCH}/02/{n:02}.json.gz", export(n), event(n, userAgent="x" * 2000))
     place = bucket(f"s3://{LOGS}")
     files = place.listing(Period()).files
     with place.copies(LIMIT) as copies:
@@ -341,7 +348,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(s3: Any, tmp_path: Path) 
         assert process.stdout is not None
         process.stdout.readline()
         (left,) = spool.glob(f"{NAME}*")
-        put(s3, f"{MARCH}/02/a.json", export(1))
+        put(s3, f"{MARCH}/02/a.json.gz", export(1))
         assert len(exports(look())) == 1
         assert left.is_dir()
         process.kill()
