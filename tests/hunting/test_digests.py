@@ -209,6 +209,14 @@ def test_a_restart_is_no_break_and_is_named_with_the_time_between(tmp_path: Path
     assert any("StopLogging" in line for line in told.sentences())
 
 
+def test_an_older_digest_under_the_newest_name_is_found(mine: Trail) -> None:
+    """Nothing vouches for the newest, but each digest says which it is."""
+    mine.digests[-1].path.write_bytes(mine.digests[2].path.read_bytes())
+    told = mine.validated()
+    assert breaks(told) == {("changed-digest", mine.name(mine.digests[-1].path))}
+    assert "it says that it is" in told.breaks[0].why
+
+
 def test_a_digest_that_nobody_names_is_planted(mine: Trail) -> None:
     """One between two others, though it names the one before rightly."""
     at = mine.digests[3]
