@@ -5,6 +5,7 @@ Two questions to a source of logs: the second looks for what the first found, ar
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -147,7 +148,7 @@ def _around_exports(
 def _around(one: Found, followed: Followed) -> HuntFinding:
     record = one.record
     objects = [ids for name, ids in followed.objects.items() if name in one.text]
-    keys = [ids for key, ids in followed.keys.items() if f'"{key}"' in one.text]
+    keys = [ids for key, ids in followed.keys.items() if json.dumps(key, ensure_ascii=False) in one.text]
     about = tuple(dict.fromkeys(one for ids in (*objects, *keys) for one in ids))
     if objects and record.event_name in DOWNLOADS and record.error_code is None:
         finding = finding_of(HUNT, "download", f"Exported object read by {record.event_name}", "high", record)
