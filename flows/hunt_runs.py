@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from decisions.export import ExportEvent, Outcome
 from decisions.hunt import HuntFinding, HuntResult, finding_of_export
 from decisions.hunt_summary import Became, Difference, Remembered, difference, remembered
+from flows.hunt_files import TakenFiles
 from records import hunts, known_exports
 from records.database import transaction
+from records.hunt_files import first_day_read
 from records.hunts import Run
 from settings.home import ROOT
 from settings.hunts import HuntSource, HuntsUnusable, days
-from tasks.hunting.coverage import Period
+from tasks.hunting.coverage import LATE, Period
 from tasks.hunting.hunt import HUNT, day
+from tasks.hunting.layout import CLOUDTRAIL
 
 NAME = "retro-hunt"
 REMEMBERED, WHOLE_UNTIL = "remembered", "whole_until"
@@ -82,10 +85,11 @@ class HuntRun:
     """The run under way. Not a model: Prefect would copy and look through all that was found."""
 
     def __init__(self, asked: Asked, period: Period, kept: Run, last: Run | None) -> None:
-        self.asked, self.period, self.id, self.last = asked, period, kept.id, last
+        self.asked, self.period, self.id, self.last, self._kept = asked, period, kept.id, last, kept
         self.until = period.until or kept.started_at
         self.result: HuntResult = HuntResult.model_construct(findings=())
         self.became: list[Became] = []
+        self.files = TakenFiles()
 
     @classmethod
     def begin(cls, asked: Asked, now: datetime) -> tuple[HuntRun, Run | None]:
@@ -97,6 +101,22 @@ class HuntRun:
         last = hunts.last_run(NAME, asked.target, "done")
         period = asked.period(now, last)
         return cls(asked, period, hunts.begin_run(NAME, asked.target, period.since, period.until), last), killed
+
+    def widen(self, now: datetime) -> None:
+        """Look back as far as files reach that came in only now: a trail delivers late, and an account may be new here.
+
+        Who named the time himself gets that.
+        """
+        if self.asked.since or self.asked.window or self.period.since is None:
+            return
+        day_read, undated = first_day_read(self.files.store_id, self._kept.started_at)
+        since = self.period.since
+        if undated:
+            since = min(since, now - self.asked.place.first)
+        elif day_read:
+            # A file holds what happened before its day as well, seldom much before.
+            since = min(since, datetime.fromisoformat(day_read).replace(tzinfo=UTC) - LATE[CLOUDTRAIL])
+        self.period = Period(since, self.period.until)
 
     def known_exports(self) -> tuple[HuntFinding, ...]:
         """Accepted exports of earlier hunts and of cases, the newest first: whose objects may be read at any time later."""

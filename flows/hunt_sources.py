@@ -6,26 +6,60 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from flows.hunt_files import folder_of
 from flows.hunt_progress import ProgressLog
+from settings.elastic import elasticsearch
+from settings.home import home
 from settings.hunts import HuntSource, HuntsUnusable
 from settings.logs import logs
+from settings.trino import athena, athena_limits, trino
+from tasks import sts
+from tasks.elastic.hunt import ElasticSource, question
+from tasks.elastic.hunt_checkpoint import opened as checkpoint
+from tasks.hunting.athena_table import AthenaTable
 from tasks.hunting.coverage import Period
+from tasks.hunting.duckdb_table import DuckDbTable
 from tasks.hunting.file_source import FileSource
 from tasks.hunting.source import Source
+from tasks.hunting.store import Store
+from tasks.hunting.table_source import TableSource
+from tasks.hunting.trino_table import TrinoTable
+
+COMPONENT = "hunt"
+"""How our sessions are named in CloudTrail."""
 
 
 @contextmanager
 def opened(place: HuntSource, period: Period, progress: ProgressLog) -> Iterator[Source]:
-    """The source, to be closed at the end. Raises HuntsUnusable where it is not there."""
-    match place.kind:
-        case "files" if place.store is None:
-            yield FileSource(_folder(place), period, logs().log_file_max_bytes, progress=progress.told)
-        case kind:
-            raise HuntsUnusable(f"hunting in {kind} is not built in")
+    """The source, to be closed at the end. Raises HuntsUnusable where it is not there, and what each kind raises."""
+    if place.store or place.kind == "store":
+        with DuckDbTable(Store(_store(place))) as table:
+            yield TableSource(table, period)
+    elif place.kind == "files":
+        yield FileSource(folder_of(place), period, logs().log_file_max_bytes, progress=progress.told)
+    elif place.kind == "elasticsearch":
+        own = elasticsearch()
+        if not own.configured:
+            raise HuntsUnusable("Elasticsearch is not configured: set VMEXPORT_ELASTICSEARCH_URL")
+        with checkpoint(home().home / "hunts", question(own)) as finished:
+            yield ElasticSource(own, period, finished, progress.told)
+    elif place.kind == "trino":
+        with TrinoTable(trino()) as table:
+            yield TableSource(table, period)
+    else:
+        yield TableSource(_athena(), period)
 
 
-def _folder(place: HuntSource) -> Path:
-    folder = Path(str(place.place))
-    if not folder.exists():
-        raise HuntsUnusable(f"the place of {place.name}, {folder}, is not there: mount it, or correct it in hunts.toml")
+def _store(place: HuntSource) -> Path:
+    folder = place.store or Path(str(place.place))
+    if not folder.is_dir():
+        raise HuntsUnusable(f"the store of {place.name}, {folder}, is not there: `vmexport store ingest` makes one")
     return folder
+
+
+def _athena() -> AthenaTable:
+    own = athena()
+    if own.account is None:
+        raise HuntsUnusable("Athena is not configured: set VMEXPORT_ATHENA_ACCOUNT and VMEXPORT_ATHENA_DATABASE")
+    client = sts.aws(COMPONENT).client("athena", account=own.account, tier="read", region=own.region)
+    return AthenaTable(client, own, athena_limits())

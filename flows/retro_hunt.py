@@ -18,7 +18,7 @@ from prefect.states import Cancelled, State
 from decisions.evidence import Frozen, utc
 from decisions.hunt_summary import Became
 from decisions.plain import plain_text
-from flows import hunt_summary
+from flows import hunt_files, hunt_summary
 from flows.hunt_progress import ProgressLog
 from flows.hunt_runs import Asked, HuntRun, Scope
 from flows.hunt_sources import opened
@@ -47,6 +47,9 @@ class Hunted(Frozen):
     """Cases that were opened, joined, told or opened again."""
     complete: bool
     """Whether everything that lies there was searched wholly."""
+    files_read: int
+    files_known: int
+    """Of a source with a store: log files that were read now, and that were in the store already."""
 
 
 @flow(name="retro-hunt", flow_run_name="hunt in {source}", persist_result=False)
@@ -74,6 +77,8 @@ async def retro_hunt(
             return Cancelled(message=why)
         run = await begin(asked)
         try:
+            if place.store:
+                await take_files_in(run)
             await look(run)
             await hand_over(run)
             await summarise(run)
@@ -97,6 +102,21 @@ async def begin(asked: Asked) -> HuntRun:
         )
     log.info("%s: what happened since %s", asked.target, utc(run.period.since) if run.period.since else "ever")
     return run
+
+
+@task(name="take in files", cache_policy=NO_CACHE, persist_result=False)
+async def take_files_in(run: HuntRun) -> None:
+    """Fill the source's store with the files that it does not have. Raises what the ingest raises; what is in it stays."""
+    log = get_run_logger()
+    progress = ProgressLog(lambda line: log.info("%s", line))
+    place, period = run.asked.place, run.period
+    run.files = await asyncio.to_thread(
+        hunt_files.take_in, place, period, run.id, progress, lambda line: log.info("%s", line)
+    )
+    await asyncio.to_thread(run.widen, datetime.now(UTC))
+    log.info(
+        "%s files read, %s were in the store already, %s events", run.files.read, run.files.known, run.files.events
+    )
 
 
 @task(name="look", cache_policy=NO_CACHE, persist_result=False)
@@ -125,6 +145,9 @@ def _look(run: HuntRun, progress: ProgressLog) -> None:
     with opened(place, period, progress) as source:
         scoped = Scoped(source, run.asked.scope.accounts, run.asked.scope.regions)
         run.result = hunt(scoped, period, loaded, known=run.known_exports())
+    if place.store:
+        whole = hunt_files.with_holes(run.result.coverage, place, period, run.files.lost)
+        run.result = run.result.model_copy(update={"coverage": whole})
     with transaction() as connection:
         hunts.findings_within(connection, run.result.findings, run.id)
 
@@ -150,8 +173,11 @@ async def summarise(run: HuntRun) -> None:
 
 @task(name="finish", cache_policy=NO_CACHE, persist_result=False)
 async def finish(run: HuntRun) -> Hunted:
-    """Note that the run is whole: the next one begins where it ended. Fails when nothing at all could be searched."""
-    if not run.result.coverage.files_searched:
+    """Note that the run is whole: the next one begins where it ended. Fails when nothing at all could be searched.
+
+    A store that holds nothing of the period is no such case, if its source was looked through for what is new.
+    """
+    if not run.result.coverage.files_searched and not run.files.found:
         why = f"Nothing in {run.asked.place.name} could be searched: this is no answer."
         await asyncio.to_thread(run.failed, why)
         raise RuntimeError(why)
@@ -164,4 +190,6 @@ async def finish(run: HuntRun) -> Hunted:
         findings=len(run.result.alarming),
         cases=tuple(cases),
         complete=run.result.coverage.complete,
+        files_read=run.files.read,
+        files_known=run.files.known,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from records.database import engine
 
@@ -16,11 +17,18 @@ SPACE = 0x766D_6878
 @contextmanager
 def alone(name: str) -> Iterator[bool]:
     """Whether nobody else holds this name; if so it is held until the end of the block, or of this process."""
-    key = {"space": SPACE, "name": name}
+    key: dict[str, object] = {"space": SPACE, "name": name}
     with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         got = connection.execute(text("select pg_try_advisory_lock(:space, hashtext(:name))"), key).scalar_one()
         try:
             yield bool(got)
         finally:
             if got:
-                connection.execute(text("select pg_advisory_unlock(:space, hashtext(:name))"), key)
+                _let_go(connection, key)
+
+
+def _let_go(connection: Connection, key: dict[str, object]) -> None:
+    try:
+        connection.execute(text("select pg_advisory_unlock(:space, hashtext(:name))"), key)
+    except DBAPIError:
+        connection.invalidate()  # the connection is gone, and the lock with it: that ends no hunt

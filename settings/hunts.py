@@ -52,6 +52,8 @@ class HuntSource(_Section):
     name: str = Field(pattern=rf"^{NAME}$")
     kind: Kind
     place: str | None = None
+    bucket_account: Account | None = None
+    """Who owns the bucket, where that is not VMEXPORT_HUNT_LOG_ACCOUNT."""
     store: Path | None = None
     rules: Path | None = None
     first: Days = timedelta(days=400)

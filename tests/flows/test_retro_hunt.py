@@ -221,3 +221,32 @@ def test_progress_tells_files_bytes_rate_and_time_left():
     progress = ProgressLog(said.append, every=0)
     progress.told("exports", 10, 100, 2_000_000, 20_000_000)
     assert re.fullmatch(r"exports: 10%, 10 of 100 files, 2\.0 MB of 20\.0 MB, \S+ \S?B/s, \d+ s left", said[-1])
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch, logs):
+    """The same folder, whose files go into a store first."""
+    configure(tmp_path, monkeypatch, f'store = "{tmp_path / "store"}"')
+    return logs
+
+
+def test_with_a_store_each_file_is_read_once_and_an_export_in_a_new_one_is_found(stored):
+    first = run()
+    assert (first.files_read, first.files_known, first.findings) == (1, 0, 1)
+    case = case_of(first)
+    task = "export-i-0aaaaaaaaaaaaaaaa"
+    late = export(2, responseElements={"exportTask": {"exportTaskId": task}})
+    add(stored, 3, event(0), late)
+    second = run()
+    assert (second.files_read, second.files_known) == (1, 1)
+    assert second.cases == (case.id,), "found in a new file, though it happened before the run's time"
+    assert {e.task_id for e in fold(ledger.entries(case.id)).exports} == {"export-i-0123456789abcdef0", task}
+    assert (run().files_read, run().cases) == (0, ())
+
+
+def test_a_file_that_the_store_could_not_take_is_named_in_every_summary_until_it_is_whole(stored):
+    (stored / PLACE / "b.json.gz").write_bytes(b"\x1f\x8b broken")
+    asked = {"since": "2026-03-01", "until": "2026-03-05"}
+    assert not run(**asked).complete
+    assert not run(**asked).complete
+    assert "b.json.gz" in summaries()[-1]

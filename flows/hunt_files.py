@@ -1,0 +1,121 @@
+"""New log files of a source go into its Parquet store before it is hunted in, each once, whoever is stopped in between."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+from decisions.hunt import FileProblem, HuntCoverage
+from flows.hunt_progress import ProgressLog
+from records import hunts, store_parts
+from settings.buckets import buckets
+from settings.hunts import HuntSource, HuntsUnusable
+from settings.logs import logs
+from tasks.hunting.buckets import bucket
+from tasks.hunting.coverage import LATE, Period
+from tasks.hunting.ingest import LogSource, folder_source, ingest
+from tasks.hunting.layout import CLOUDTRAIL
+from tasks.hunting.store import Store
+from tasks.hunting.store_folder import opened
+from tasks.hunting.table_coverage import NOT_KNOWN_WHICH
+
+PATIENCE = timedelta(hours=6)
+"""So long a run waits for another that fills the same store: one source may have several schedules."""
+LOOK_AGAIN = 5.0
+"""Seconds."""
+Lost = Callable[[], Sequence[tuple[str, str]]]
+"""Files that could not be had now, with the reason; the next run tries again."""
+
+
+@dataclass(frozen=True)
+class TakenFiles:
+    """What came into the store, and what did not."""
+
+    found: int = 0
+    known: int = 0
+    read: int = 0
+    events: int = 0
+    lost: tuple[tuple[str, str], ...] = ()
+    store_id: str = ""
+
+
+def take_in(
+    place: HuntSource, period: Period, run: int, progress: ProgressLog, say: Callable[[str], None]
+) -> TakenFiles:
+    """Fill the source's store with what it does not have. Raises HuntsUnusable, and what the ingest raises."""
+    store, limit = Store(Path(str(place.store))), logs().log_file_max_bytes
+    end = time.monotonic() + PATIENCE.total_seconds()
+    with _files(place, period, limit, say) as (files, lost):
+        while True:
+            try:
+                done = ingest(store, files, limit, progress=progress.told, run=run)
+                break
+            except store_parts.Busy:
+                if time.monotonic() > end:
+                    raise
+                say(f"Another process fills {store.root}: this run waits for it.")
+                time.sleep(LOOK_AGAIN)
+        missed = (*done.unreadable, *lost())
+    return TakenFiles(done.files_found, done.files_known, done.files_read, done.events, missed, opened(store))
+
+
+def with_holes(
+    coverage: HuntCoverage, place: HuntSource, period: Period, lost: Sequence[tuple[str, str]]
+) -> HuntCoverage:
+    """The store's coverage with the files that are not wholly in it, whichever run met them."""
+    kept = hunts.files_not_whole(opened(Store(Path(str(place.store)))))
+    mine = [file for file in kept if _may_tell(file.day, period)]
+    problems = {
+        state: [FileProblem(path=file.key, why="; ".join(file.problems)) for file in mine if file.state == state]
+        for state in ("quarantined", "damaged")
+    }
+    unread = [*problems["quarantined"], *(FileProblem(path=name, why=why) for name, why in lost)]
+    return coverage.model_copy(
+        update={
+            "quarantined": (*coverage.quarantined, *unread),
+            "damaged": (*coverage.damaged, *problems["damaged"]),
+            "notes": tuple(note for note in coverage.notes if note != NOT_KNOWN_WHICH),
+        }
+    )
+
+
+def _may_tell(day: str | None, period: Period) -> bool:
+    """Whether a file of this day of delivery may hold what happened in the period."""
+    if not day:
+        return True
+    early = period.since is not None and day < period.since.date().isoformat()
+    late = period.until is not None and day > (period.until + LATE[CLOUDTRAIL]).date().isoformat()
+    return not (early or late)
+
+
+@contextmanager
+def _files(
+    place: HuntSource, period: Period, limit: int, say: Callable[[str], None]
+) -> Iterator[tuple[LogSource, Lost]]:
+    if place.kind == "files":
+        yield folder_source(folder_of(place)), tuple
+        return
+    delivered = replace(period, until=None)  # what is late is in a later file
+    found = bucket(str(place.place), place.bucket_account)
+    estimate = found.estimate(delivered)
+    say(f"{place.place}: {estimate.sentence()}")
+    if estimate.usd > buckets().s3_cost_max:
+        raise HuntsUnusable(
+            f"${estimate.usd:.2f} is above VMEXPORT_HUNT_S3_COST_MAX (${buckets().s3_cost_max:.2f}): nothing was read of "
+            f"{place.place}. Name a shorter time for `first`, a narrower prefix, or raise the limit."
+        )
+    with found.copies(limit) as copies:
+        source = LogSource(f"s3://{found.where.bucket}", found.listing(delivered), copies.files, copies.done)
+        yield source, lambda: [(file.called, why) for file, why in copies.lost]
+
+
+def folder_of(place: HuntSource) -> Path:
+    """The folder of a source of files. Raises HuntsUnusable where it is not there."""
+    folder = Path(str(place.place))
+    if not folder.exists():
+        raise HuntsUnusable(f"the place of {place.name}, {folder}, is not there: mount it, or correct it in hunts.toml")
+    return folder
