@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cli.hunt_sources import Told
     from tasks.hunting.buckets import Bucket
+    from tasks.hunting.cost import Estimate
     from tasks.hunting.coverage import Period
     from tasks.hunting.file_source import FileSource
     from tasks.hunting.source import Source
@@ -21,32 +22,41 @@ def files(path: str, account: str | None, period: Period, told: Told, workers: i
 
 
 def listed(path: str, account: str | None, period: Period) -> Bucket:
-    """A bucket whose files of the period are known and not too dear. Raises UsageProblem."""
-    from pydantic import ValidationError
+    """A bucket whose files of the period are known, and can be read twice for no more than the limit. Raises UsageProblem."""
+    found = opened(path, account, period)
+    affordable(found.estimate(period), path)
+    return found
 
-    from cli.console import UsageProblem, say
+
+def opened(path: str, account: str | None, period: Period) -> Bucket:
+    """A bucket whose files of the period are listed. Raises UsageProblem."""
+    from cli.console import UsageProblem
     from cli.hunt_progress import Progress
-    from settings.buckets import buckets
     from tasks.hunting.buckets import bucket
     from tasks.hunting.place import PlaceUnusable
 
     try:
         with Progress() as progress:
             found = bucket(path, account, lambda count: progress.told("listing", count, 0, 0, 0))
-            estimate = found.estimate(period)
+            found.listed(period)
     except PlaceUnusable as error:
         raise UsageProblem(str(error)) from error
-    except ValidationError as error:
-        names = ", ".join(f"VMEXPORT_HUNT_{str(one['loc'][0]).upper()}" for one in error.errors())
-        raise UsageProblem(f"Settings of buckets cannot be used: {names}. See docs/hunting.md.") from error
+    return found
+
+
+def affordable(estimate: Estimate, path: str) -> None:
+    """Say what it costs. Raises UsageProblem when that is above the limit."""
+    from cli.console import UsageProblem, say
+    from settings.buckets import buckets
+    from tasks.hunting.cost import dollars
+
     say(f"{path}: {estimate.sentence()}", error=True)
     limit = buckets().s3_cost_max
     if estimate.usd > limit:
         raise UsageProblem(
-            f"${estimate.usd:.2f} is above VMEXPORT_HUNT_S3_COST_MAX (${limit:.2f}): nothing was read. Shorten the period "
+            f"{dollars(estimate.usd)} is above VMEXPORT_HUNT_S3_COST_MAX ({dollars(limit)}): nothing was read. Shorten the period "
             "(--since, --until), name a narrower prefix, run it in the bucket's Region, or raise the limit."
         )
-    return found
 
 
 def estimate_of(source: Source, period: Period) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tasks.hunting.ingest import LogSource
+    from tasks.hunting.layout import LogFile
 
 Lost = Callable[[], list[tuple[str, str]]]
 """Objects that could not be had, with the reason: they are tried again the next time."""
@@ -34,7 +35,7 @@ def _bucket(path: str, since: str | None, account: str | None, max_bytes: int) -
     from datetime import UTC, datetime
 
     from cli.console import UsageProblem
-    from cli.hunt_buckets import listed
+    from cli.hunt_buckets import affordable, opened
     from tasks.hunting.coverage import Period
     from tasks.hunting.hunt import day
     from tasks.hunting.ingest import LogSource
@@ -44,11 +45,17 @@ def _bucket(path: str, since: str | None, account: str | None, max_bytes: int) -
         period = Period(day(since, datetime.now(UTC)) if since else None)
     except (ValueError, OverflowError) as error:
         raise UsageProblem(f"--since {since!r} is no time. Write 30d, 2026-03-01 or an ISO 8601 moment.") from error
-    bucket = listed(path, account, period)
+    bucket = opened(path, account, period)
     try:
         with bucket.copies(max_bytes) as copies:
             name = f"s3://{bucket.where.bucket}"  # keys are whole: the same object by another prefix is the same
-            source = LogSource(name, bucket.listing(period), copies.files, copies.done)
+
+            def fetched(unread: Iterable[LogFile]) -> Iterator[LogFile]:
+                files = list(unread)
+                affordable(bucket.estimate(period, files, passes=1), path)
+                return copies.files(files)
+
+            source = LogSource(name, bucket.listing(period), fetched, copies.done)
             yield source, lambda: [(file.called, why) for file, why in copies.lost]
     except PlaceUnusable as error:
         raise UsageProblem(str(error)) from error

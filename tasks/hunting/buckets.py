@@ -6,7 +6,7 @@ say what he likes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -62,14 +62,18 @@ class Bucket:
         """The same, with what it took."""
         if period not in self._listed:
             days = Days(period, datetime.now(UTC))
-            walk = Walk(self.s3, self.where, self.account, days, self.limits.s3_part_bytes)
+            walk = Walk(self.s3, self.where, self.account, days)
             self._listed[period] = walk.run(self.limits.s3_connections, self.told)
         return self._listed[period]
 
-    def estimate(self, period: Period) -> cost.Estimate:
-        """What reading these files costs at most. Raises BucketUnusable."""
-        listed = self.listed(period)
-        return cost.estimate(listed.requests, listed.classes, self.limits.s3_in_region)
+    def estimate(self, period: Period, files: Iterable[LogFile] | None = None, passes: int = 2) -> cost.Estimate:
+        """What reading some files of the listing costs at most, by default all of the period. Raises BucketUnusable."""
+        listed, read = self.listed(period), cost.Reading()
+        for file in listed.listing.files if files is None else files:
+            if period.delivers(file) and file.path not in listed.archived:
+                parts = max(1, -(-file.size // self.limits.s3_part_bytes))
+                read.add(listed.classes.get(file.path, "STANDARD"), parts, file.size)
+        return cost.estimate(listed.requests, read, passes, self.limits.s3_in_region)
 
     @contextmanager
     def copies(self, max_bytes: int) -> Iterator[Copies]:

@@ -45,8 +45,8 @@ class Listed:
 
     listing: Listing = field(default_factory=Listing)
     requests: int = 0
-    classes: dict[str, tuple[int, int, int]] = field(default_factory=dict)
-    """Of the objects to be read: storage class -> objects, GET requests, bytes."""
+    classes: dict[str, str] = field(default_factory=dict)
+    """Storage class by object, where it is not STANDARD."""
     archived: dict[str, str] = field(default_factory=dict)
     """Objects that cannot be read before they are restored, with the reason."""
 
@@ -54,8 +54,8 @@ class Listed:
 class Walk:
     """One listing. What comes back is looked at in the caller's thread only."""
 
-    def __init__(self, s3: S3Client, where: Address, account: str, days: Days, part_bytes: int) -> None:
-        self._s3, self._where, self._account, self._days, self._part = s3, where, account, days, part_bytes
+    def __init__(self, s3: S3Client, where: Address, account: str, days: Days) -> None:
+        self._s3, self._where, self._account, self._days = s3, where, account, days
         self._listed = Listed()
         self._open: deque[Page] = deque()
         self._seen: set[str] = set()
@@ -165,8 +165,8 @@ class Walk:
             return  # a console's mark for a folder
         file = LogFile(self._where.named(key), size, CLOUDTRAIL, etag=found["ETag"])
         taken = take(self._listed.listing, file, name, PLACE.search(folder), named=key == self._where.prefix)
-        if taken and self._days.period.delivers(taken):
-            self._class(taken, found.get("StorageClass", "STANDARD"), found.get("RestoreStatus", {}))
+        if taken and found.get("StorageClass", "STANDARD") != "STANDARD":
+            self._class(taken, found["StorageClass"], found.get("RestoreStatus", {}))
 
     def _stem(self, begin: str) -> None:
         """Access logs in the usual form: their days can be asked for by name."""
@@ -175,12 +175,10 @@ class Walk:
             self._open.extend(Page(f"{begin}{day}", day_of=begin) for day in self._days.each(ACCESS))
 
     def _class(self, file: LogFile, storage: str, restored: Any) -> None:
+        """Another class than usual: it has another price, or cannot be read at once."""
+        self._listed.classes[file.path] = storage
         if storage in ARCHIVED and not restored.get("RestoreExpiryDate"):
             more = (
                 ", being restored: run it again when it is" if restored.get("IsRestoreInProgress") else ": restore it"
             )
             self._listed.archived[file.path] = f"it lies in {ARCHIVED[storage]}{more}"
-            return
-        objects, gets, size = self._listed.classes.get(storage, (0, 0, 0))
-        parts = max(1, -(-file.size // self._part))
-        self._listed.classes[storage] = objects + 1, gets + parts, size + file.size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pydantic import computed_field
 
@@ -25,58 +25,78 @@ TRANSFER = 0.09
 GB = 1e9
 
 
-class Estimate(Frozen):
-    """What reading costs at most. Each object is read once; what an export concerns, a second time."""
+@dataclass
+class Reading:
+    """What reading objects once takes; filled object by object."""
 
+    objects: int = 0
+    gets: int = 0
+    size: int = 0
+    usd: float = 0.0
+    """Requests and retrieval."""
+
+    def add(self, storage: str, gets: int, size: int) -> None:
+        """An object of a storage class, read by so many requests. A class that is not known costs as the dearest."""
+        self.objects += 1
+        self.gets += gets
+        self.size += size
+        self.usd += gets * GET.get(storage, max(GET.values())) + size / GB * RETRIEVAL.get(storage, 0.0)
+
+
+class Estimate(Frozen):
+    """What reading costs at most, at list prices, in US dollars."""
+
+    objects: int
+    size: int
+    """Bytes of all of them, read once."""
     listed: int
     """LIST requests, which are made already."""
     gets: int
-    """Requests that read every object once."""
-    objects: int
-    size: int
-    """Bytes of all objects, read once."""
+    """GET requests that read each object once."""
+    passes: int
+    """How often each is read at most: a hunt reads what exports concern a second time."""
     in_region: bool
     listing_usd: float
     reading_usd: float
-    """Requests and retrieval, of reading once."""
+    """Requests and retrieval, of all passes."""
     transfer_usd: float
-    """Of reading once."""
+    """Of all passes."""
     prices: str = PRICES
 
     @computed_field
     @property
     def usd(self) -> float:
-        """At most, were every object read twice."""
-        return round(self.listing_usd + 2 * (self.reading_usd + self.transfer_usd), 4)
+        """The sum."""
+        return round(self.listing_usd + self.reading_usd + self.transfer_usd, 6)
 
     def sentence(self) -> str:
         """For a person."""
-        moved = (
-            "in-Region transfer is free"
-            if self.in_region
-            else f"transfer out of the Region ${2 * self.transfer_usd:.2f} (free when this runs in it: VMEXPORT_HUNT_S3_IN_REGION=true)"
-        )
+        moved = "in-Region transfer is free"
+        if not self.in_region:
+            free = "free in the bucket's Region: VMEXPORT_HUNT_S3_IN_REGION=true"
+            moved = f"{dollars(self.transfer_usd)} of it is transfer ({free})"
+        requests = f"{self.listed:,} LIST and at most {self.passes * self.gets:,} GET requests"
         return (
-            f"{self.objects:,} objects, {size_words(self.size)}: {self.listed:,} LIST and {self.gets:,} GET requests a pass. "
-            f"At most ${self.usd:.2f} for two passes over all of it; {moved}. ({self.prices}.)"
+            f"{self.objects:,} object(s), {size_words(self.size)}; {requests}. At most {dollars(self.usd)}; {moved}. "
+            f"{self.prices[0].upper()}{self.prices[1:]}."
         )
 
 
-def estimate(listed: int, classes: Mapping[str, tuple[int, int, int]], in_region: bool) -> Estimate:
-    """`classes`: storage class -> objects, GET requests, bytes."""
-    objects, gets, size = (sum(told[n] for told in classes.values()) for n in range(3))
-    dearest = max(GET.values())
-    reading = sum(
-        requests * GET.get(name, dearest) + held / GB * RETRIEVAL.get(name, 0.0)
-        for name, (_, requests, held) in classes.items()
-    )
+def dollars(amount: float) -> str:
+    """With cents; less than a cent with as much as tells it from nothing."""
+    return f"${amount:,.2f}" if amount >= 0.01 or not amount else f"${amount:.6f}"
+
+
+def estimate(listed: int, read: Reading, passes: int, in_region: bool) -> Estimate:
+    """`listed`: LIST requests made; `read`: what each pass reads."""
     return Estimate(
+        objects=read.objects,
+        size=read.size,
         listed=listed,
-        gets=gets,
-        objects=objects,
-        size=size,
+        gets=read.gets,
+        passes=passes,
         in_region=in_region,
         listing_usd=listed * LIST,
-        reading_usd=reading,
-        transfer_usd=0.0 if in_region else size / GB * TRANSFER,
+        reading_usd=passes * read.usd,
+        transfer_usd=0.0 if in_region else passes * read.size / GB * TRANSFER,
     )

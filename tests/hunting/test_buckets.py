@@ -1,12 +1,7 @@
-"""A hunt in a bucket finds what a hunt in the same folder finds, asks for little, costs what it says, and names each hole."""
+"""A hunt in a bucket finds what a hunt in the same folder finds, and lists no more than the period needs."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,94 +11,24 @@ import pytest
 from decisions.hunt import HuntResult
 from lab.cloudtrail_generator import generate
 from settings import buckets as bucket_settings
-from tasks import sts
-from tasks.actions.permissions import policy as read_policy
 from tasks.hunting import pool
-from tasks.hunting.buckets import COMPONENT, PERMISSIONS, READABLE, Bucket, bucket
+from tasks.hunting.buckets import bucket
 from tasks.hunting.buckets_address import BucketUnusable
-from tasks.hunting.buckets_spool import NAME
 from tasks.hunting.coverage import Period
 from tasks.hunting.file_source import FileSource
 from tasks.hunting.fixtures import load
 from tasks.hunting.hunt import hunt
-from tests.hunting.logs_of import ACCOUNT, PLACE, compact, event, export
-from tests.lab.aws import FOREIGN, PRODUCTION, As, policy
+from tests.hunting.log_bucket import LIMIT, LOGS, MARCH, calls, exports, look, put, s3, upload
+from tests.hunting.logs_of import ACCOUNT, PLACE, event, export
+from tests.lab.aws import FOREIGN, PRODUCTION, policy
 from tests.tasks.conftest import eventually, lab, lab_process, ours, roots
 
-__all__ = ["eventually", "lab", "lab_process", "ours", "roots"]
-
-ROOT = Path(__file__).resolve().parents[2]
-LIMIT = 64 * 1024 * 1024
-LOGS = "example-org-trail"
-MARCH = f"AWSLogs/{ACCOUNT}/CloudTrail/eu-central-1/2026/03"
-HOSTILE = (
-    'a"; drop.json.gz',
-    "\x1b[2Jtab\t\r.json.gz",
-    "../../../etc/passwd.json.gz",
-    "naïve ☃ %2e%2e+.json.gz",
-    "$(id).json.gz",
-)
-
-Answers = Callable[..., Bucket]
-
-
-@pytest.fixture
-def s3(ours: dict[str, As], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
-    """S3 as the log account's root, with an empty log bucket; the spool is a folder of this test's."""
-    spool = tmp_path / "spool"
-    spool.mkdir()
-    monkeypatch.setenv("VMEXPORT_HUNT_SPOOL_DIR", str(spool))
-    monkeypatch.setenv("VMEXPORT_HUNT_LOG_ACCOUNT", PRODUCTION)
-    bucket_settings.buckets.cache_clear()
-    root = ours[PRODUCTION]
-    root.client("iam").put_role_policy(
-        RoleName="vmexport-read",
-        PolicyName="logs",
-        PolicyDocument=json.dumps(read_policy(set(PERMISSIONS), READABLE)),
-    )
-    made = root.client("s3")
-    made.create_bucket(Bucket=LOGS)
-    yield made
-    assert not list(spool.iterdir())
-    bucket_settings.buckets.cache_clear()
-
-
-def upload(s3: Any, folder: Path, prefix: str = "") -> int:
-    """A whole tree; answers how many files."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    for path in files:
-        s3.put_object(Bucket=LOGS, Key=f"{prefix}{path.relative_to(folder)}", Body=path.read_bytes())
-    return len(files)
-
-
-def put(s3: Any, key: str, *records: dict[str, Any], **more: Any) -> None:
-    s3.put_object(Bucket=LOGS, Key=key, Body=compact(list(records)), **more)
-
-
-def look(prefix: str = "", period: Period | None = None, **more: Any) -> HuntResult:
-    """A hunt below a prefix of the log bucket."""
-    period = period or Period()
-    return hunt(FileSource(bucket(f"s3://{LOGS}/{prefix}"), period, LIMIT, **more), period)
-
-
-def calls() -> list[tuple[str, dict[str, Any]]]:
-    """From now on every request of the read role to S3: operation and parameters, as they go out."""
-    seen: list[tuple[str, dict[str, Any]]] = []
-    where = (None, bucket(f"s3://{LOGS}").region)
-    for client in {sts.aws(COMPONENT).client("s3", account=PRODUCTION, tier="read", region=one) for one in where}:
-        client.meta.events.register(
-            "provide-client-params.s3", lambda params, model, **_: seen.append((model.name, dict(params)))
-        )
-    return seen
+__all__ = ["eventually", "lab", "lab_process", "ours", "roots", "s3"]
 
 
 def without_place(result: HuntResult) -> list[Any]:
     """Findings, but for where they were read."""
     return [finding.model_dump(exclude={"origin": True, "record": {"origin"}}) for finding in result.findings]
-
-
-def exports(result: HuntResult) -> set[str]:
-    return {finding.event_id for finding in result.findings if finding.kind == "export"}
 
 
 def test_finds_in_a_bucket_what_it_finds_in_the_folder(
@@ -229,41 +154,6 @@ def test_access_logs_are_listed_by_the_day_in_their_names(s3: Any, monkeypatch: 
     assert [finding.time.day for finding in result.findings if finding.kind == "download"] == [2]
 
 
-def test_objects_that_cannot_be_had_are_named(s3: Any, lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gone, replaced, denied, archived, too large: each is a hole with its reason, and the rest is searched."""
-    names = ("denied", "gone", "good", "large", "replaced")
-    for n, name in enumerate(names):
-        put(s3, f"{MARCH}/02/{name}.json.gz", export(n), *([event(9)] * 400 if name == "large" else []))
-    put(s3, f"{MARCH}/02/cold.json.gz", export(8), StorageClass="DEEP_ARCHIVE")
-    place = bucket(f"s3://{LOGS}")
-    source = FileSource(place, Period(), 100_000)
-    place.listing(Period())
-    s3.delete_object(Bucket=LOGS, Key=f"{MARCH}/02/gone.json.gz")
-    put(s3, f"{MARCH}/02/replaced.json.gz", event(1))
-    deny = policy(
-        {
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:GetObject",
-            "Resource": f"arn:aws:s3:::{LOGS}/*denied.json.gz",
-        }
-    )
-    s3.put_bucket_policy(Bucket=LOGS, Policy=deny)
-    result = hunt(source, Period())
-    assert exports(result) == {"00000002-0000-4000-8000-000000000000"}
-    told = {problem.path.rpartition("/")[2]: problem.why for problem in result.coverage.quarantined}
-    assert {problem.path.rpartition("/")[0] for problem in result.coverage.quarantined} == {f"s3://{LOGS}/{MARCH}/02"}
-    assert "access denied" in told.pop("denied.json.gz")
-    assert told == {
-        "gone.json.gz": "it cannot be read: it is gone since it was listed",
-        "replaced.json.gz": "it cannot be read: it was replaced since it was listed: run it again",
-        "large.json.gz": "it cannot be read: it is larger than 100000 bytes",
-        "cold.json.gz": "it cannot be read: it lies in Glacier Deep Archive: restore it",
-    }
-    assert (result.coverage.files_found, result.coverage.files_searched) == (6, 1)
-    assert not result.coverage.complete
-
-
 def test_a_folder_that_cannot_be_listed_is_a_hole_and_a_busy_s3_is_asked_again(s3: Any, lab: Any) -> None:
     """Nothing is taken for empty that was not looked into."""
     put(s3, f"{MARCH}/02/a.json.gz", export(1))
@@ -280,82 +170,6 @@ def test_a_folder_that_cannot_be_listed_is_a_hole_and_a_busy_s3_is_asked_again(s
     (hole,) = result.coverage.quarantined
     assert hole.path == f"s3://{LOGS}/AWSLogs/{ACCOUNT}/CloudTrail/"
     assert "s3:ListBucket" in hole.why
-
-
-def test_large_objects_are_read_in_parts(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put together as they were, and none of a replaced object."""
-    monkeypatch.setenv("VMEXPORT_HUNT_S3_PART_BYTES", "50000")
-    bucket_settings.buckets.cache_clear()
-    records = [event(n, userAgent=os.urandom(40).hex()) for n in range(600)] + [export(601)]
-    put(s3, f"{MARCH}/02/a.json.gz", *records)
-    size = len(compact(records))
-    seen = calls()
-    result = look()
-    assert len(exports(result)) == 1
-    assert result.coverage.raw_bytes == size
-    assert not result.coverage.quarantined
-    ranges = [told for name, told in seen if name == "GetObject"]
-    parts = -(-size // 50000)
-    assert len({told["Range"] for told in ranges}) == parts > 5
-    assert len({told["IfMatch"] for told in ranges}) == 1
-    assert bucket(f"s3://{LOGS}").estimate(Period()).gets == parts
-
-
-def test_hostile_keys_are_names_and_never_paths(s3: Any, tmp_path: Path) -> None:
-    """Whatever a key holds, its object is searched, named by the key, and nothing is written outside the spool."""
-    for n, name in enumerate(HOSTILE):
-        put(s3, f"{MARCH}/02/{name}", export(n))
-    before = sorted(path for path in tmp_path.rglob("*"))
-    result = look()
-    assert {finding.origin for finding in result.findings if finding.kind == "export"} == {
-        f"s3://{LOGS}/{MARCH}/02/{name}" for name in HOSTILE
-    }
-    assert sorted(path for path in tmp_path.rglob("*")) == before
-    assert not Path("/etc/passwd.json.gz").exists()
-
-
-def test_copies_on_the_disk_are_few(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many as there is room for beside those being read; a reader who holds more than that still gets the next one."""
-    monkeypatch.setenv("VMEXPORT_HUNT_SPOOL_MAX_BYTES", "20000")
-    bucket_settings.buckets.cache_clear()
-    for n in range(60):
-        put(s3, f"{MARCH}/02/{n:02}.json.gz", export(n), event(n, userAgent="x" * 2000))
-    place = bucket(f"s3://{LOGS}")
-    files = place.listing(Period()).files
-    with place.copies(LIMIT) as copies:
-        held: list[Any] = []
-        for copy in copies.files(files):
-            held.append(copy)
-            assert Path(copy.path).stat().st_size == copy.size
-            assert sum(path.stat().st_size for path in Path(copy.path).parent.iterdir()) <= 20000 + 2 * copy.size + 1
-            if len(held) == 3:
-                copies.done(held)
-                held.clear()
-    with place.copies(LIMIT) as copies:
-        assert len([*copies.files(files)]) == 60
-
-
-def test_what_a_killed_run_left_is_removed_by_the_next(s3: Any, tmp_path: Path) -> None:
-    """And a run that lives keeps its own."""
-    spool = tmp_path / "spool"
-    program = (
-        "import sys; from pathlib import Path; from tasks.hunting.buckets_spool import Spool\n"
-        "with Spool(Path(sys.argv[1])) as spool:\n"
-        "    spool.place().write_text('x'); print('there', flush=True); sys.stdin.read()\n"
-    )
-    command = [sys.executable, "-c", program, str(spool)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        (left,) = spool.glob(f"{NAME}*")
-        put(s3, f"{MARCH}/02/a.json.gz", export(1))
-        assert len(exports(look())) == 1
-        assert left.is_dir()
-        process.kill()
-        process.wait()
-        assert left.is_dir()
-        assert len(exports(look())) == 1
-        assert not left.exists()
 
 
 @pytest.mark.parametrize(

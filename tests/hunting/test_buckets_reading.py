@@ -1,0 +1,145 @@
+"""Objects of a bucket are read as they were listed, through few copies; what cannot be had is named, and no key becomes a path."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from settings import buckets as bucket_settings
+from tasks.hunting.buckets import bucket
+from tasks.hunting.buckets_spool import NAME
+from tasks.hunting.coverage import Period
+from tasks.hunting.file_source import FileSource
+from tasks.hunting.hunt import hunt
+from tests.hunting.log_bucket import LIMIT, LOGS, MARCH, calls, exports, look, put, s3
+from tests.hunting.logs_of import compact, event, export
+from tests.lab.aws import policy
+from tests.tasks.conftest import eventually, lab, lab_process, ours, roots
+
+__all__ = ["eventually", "lab", "lab_process", "ours", "roots", "s3"]
+
+
+ROOT = Path(__file__).resolve().parents[2]
+HOSTILE = (
+    'a"; drop.json.gz',
+    "\x1b[2Jtab\t\r.json.gz",
+    "../../../etc/passwd.json.gz",
+    "naïve ☃ %2e%2e+.json.gz",
+    "$(id).json.gz",
+)
+
+
+def test_objects_that_cannot_be_had_are_named(s3: Any, lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gone, replaced, denied, archived, too large: each is a hole with its reason, and the rest is searched."""
+    names = ("denied", "gone", "good", "large", "replaced")
+    for n, name in enumerate(names):
+        put(s3, f"{MARCH}/02/{name}.json.gz", export(n), *([event(9)] * 400 if name == "large" else []))
+    put(s3, f"{MARCH}/02/cold.json.gz", export(8), StorageClass="DEEP_ARCHIVE")
+    place = bucket(f"s3://{LOGS}")
+    source = FileSource(place, Period(), 100_000)
+    place.listing(Period())
+    s3.delete_object(Bucket=LOGS, Key=f"{MARCH}/02/gone.json.gz")
+    put(s3, f"{MARCH}/02/replaced.json.gz", event(1))
+    deny = policy(
+        {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{LOGS}/*denied.json.gz",
+        }
+    )
+    s3.put_bucket_policy(Bucket=LOGS, Policy=deny)
+    result = hunt(source, Period())
+    assert exports(result) == {"00000002-0000-4000-8000-000000000000"}
+    told = {problem.path.rpartition("/")[2]: problem.why for problem in result.coverage.quarantined}
+    assert {problem.path.rpartition("/")[0] for problem in result.coverage.quarantined} == {f"s3://{LOGS}/{MARCH}/02"}
+    assert "access denied" in told.pop("denied.json.gz")
+    assert told == {
+        "gone.json.gz": "it cannot be read: it is gone since it was listed",
+        "replaced.json.gz": "it cannot be read: it was replaced since it was listed: run it again",
+        "large.json.gz": "it cannot be read: it is larger than 100000 bytes",
+        "cold.json.gz": "it cannot be read: it lies in Glacier Deep Archive: restore it",
+    }
+    assert (result.coverage.files_found, result.coverage.files_searched) == (6, 1)
+    assert not result.coverage.complete
+
+
+def test_large_objects_are_read_in_parts(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put together as they were, and none of a replaced object."""
+    monkeypatch.setenv("VMEXPORT_HUNT_S3_PART_BYTES", "50000")
+    bucket_settings.buckets.cache_clear()
+    records = [event(n, userAgent=os.urandom(40).hex()) for n in range(600)] + [export(601)]
+    put(s3, f"{MARCH}/02/a.json.gz", *records)
+    size = len(compact(records))
+    seen = calls()
+    result = look()
+    assert len(exports(result)) == 1
+    assert result.coverage.raw_bytes == size
+    assert not result.coverage.quarantined
+    ranges = [told for name, told in seen if name == "GetObject"]
+    parts = -(-size // 50000)
+    assert len({told["Range"] for told in ranges}) == parts > 5
+    assert len({told["IfMatch"] for told in ranges}) == 1
+    assert bucket(f"s3://{LOGS}").estimate(Period()).gets == parts
+
+
+def test_hostile_keys_are_names_and_never_paths(s3: Any, tmp_path: Path) -> None:
+    """Whatever a key holds, its object is searched, named by the key, and nothing is written outside the spool."""
+    for n, name in enumerate(HOSTILE):
+        put(s3, f"{MARCH}/02/{name}", export(n))
+    before = sorted(path for path in tmp_path.rglob("*"))
+    result = look()
+    assert {finding.origin for finding in result.findings if finding.kind == "export"} == {
+        f"s3://{LOGS}/{MARCH}/02/{name}" for name in HOSTILE
+    }
+    assert sorted(path for path in tmp_path.rglob("*")) == before
+    assert not Path("/etc/passwd.json.gz").exists()
+
+
+def test_copies_on_the_disk_are_few(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as there is room for beside those being read; a reader who holds more than that still gets the next one."""
+    monkeypatch.setenv("VMEXPORT_HUNT_SPOOL_MAX_BYTES", "20000")
+    bucket_settings.buckets.cache_clear()
+    for n in range(60):
+        put(s3, f"{MARCH}/02/{n:02}.json.gz", export(n), event(n, userAgent="x" * 2000))
+    place = bucket(f"s3://{LOGS}")
+    files = place.listing(Period()).files
+    with place.copies(LIMIT) as copies:
+        held: list[Any] = []
+        for copy in copies.files(files):
+            held.append(copy)
+            assert Path(copy.path).stat().st_size == copy.size
+            assert sum(path.stat().st_size for path in Path(copy.path).parent.iterdir()) <= 20000 + 2 * copy.size + 1
+            if len(held) == 3:
+                copies.done(held)
+                held.clear()
+    with place.copies(LIMIT) as copies:
+        assert len([*copies.files(files)]) == 60
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(s3: Any, tmp_path: Path) -> None:
+    """And a run that lives keeps its own."""
+    spool = tmp_path / "spool"
+    program = (
+        "import sys; from pathlib import Path; from tasks.hunting.buckets_spool import Spool\n"
+        "with Spool(Path(sys.argv[1])) as spool:\n"
+        "    spool.place().write_text('x'); print('there', flush=True); sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", program, str(spool)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        (left,) = spool.glob(f"{NAME}*")
+        put(s3, f"{MARCH}/02/a.json.gz", export(1))
+        assert len(exports(look())) == 1
+        assert left.is_dir()
+        process.kill()
+        process.wait()
+        assert left.is_dir()
+        assert len(exports(look())) == 1
+        assert not left.exists()
