@@ -85,7 +85,7 @@ def row(record: Mapping[str, Any]) -> Row:
     cells[IRREGULAR] = not _regular(record)
     if cells[IRREGULAR]:
         cells[REST] = _json(dict(record))
-        cells[MENTIONS] = _mentions(cells)
+        cells[MENTIONS] = mentions(cells)
         return cells
     for name in TEXT_COLUMNS:
         if record.get(name) is not None:
@@ -100,7 +100,7 @@ def row(record: Mapping[str, Any]) -> Row:
         cells[name] = None if record.get(name) is None else _json(record[name])
     rest = _beside(record)
     cells[REST] = _json(rest) if rest else None
-    cells[MENTIONS] = _mentions(cells)
+    cells[MENTIONS] = mentions(cells)
     return cells
 
 
@@ -138,7 +138,8 @@ def day(record: Mapping[str, Any]) -> str:
         return "unknown"
 
 
-def _mentions(cells: Row) -> str | None:
+def mentions(cells: Row) -> str | None:
+    """What the column `mentions` says of a row whose other columns are filled."""
     whole = "\n".join([cell for name in _SEARCHED if isinstance(cell := cells[name], str)])
     found: set[str | None] = set()
     own = {cells["accessKeyId"], cells["issuedKey"]}

@@ -17,6 +17,10 @@ from tasks.hunting.store import ACCESS_LOG, CLOUDTRAIL
 from tasks.hunting.store_folder import synced
 
 COLUMNS = {CLOUDTRAIL: store_schema.COLUMNS, ACCESS_LOG: access_log_schema.COLUMNS}
+BYTES = (*store_schema.JSON_COLUMNS, store_schema.REST)
+"""Columns of CloudTrail that are handed over as UTF-8 bytes."""
+KINDS = {table: dict(columns) for table, columns in COLUMNS.items()}
+KINDS[CLOUDTRAIL].update(dict.fromkeys(BYTES, "bytes"))
 SORTED_BY = {CLOUDTRAIL: ("eventSource", "eventName", "eventTime"), ACCESS_LOG: access_log_schema.SORTED_BY}
 FORMAT = "format parquet, compression zstd, compression_level 1"
 """Level 3 and level 1 take the same room on such data, and level 1 two thirds of the time."""
@@ -38,9 +42,10 @@ def written(
 ) -> Part:
     """A part of one day from columns, whose rows are in order already. Raises NotWritten, and leaves nothing then."""
     rows = len(next(iter(columns.values())))
-    connection.register("handed", Columns(dict(columns), dict(COLUMNS[table])))
+    handed = Columns(columns, KINDS[table])
+    connection.register("handed", handed)
     try:
-        return copied(connection, folder, table, day, "select * from handed", rows)
+        return copied(connection, folder, table, day, f"select {handed.selected} from handed", rows)  # noqa: S608 - names of ours
     finally:
         connection.unregister("handed")
 

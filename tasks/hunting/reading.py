@@ -178,13 +178,14 @@ def _keep(told: Read, record: dict[str, Any]) -> None:
     except (RecursionError, ValueError):
         told.damaged += 1
         return
-    if _deep(record):
+    if too_deep(record):
         told.damaged += 1
         return
     told.records.append(record)
 
 
-def _deep(value: Any) -> bool:
+def too_deep(value: Any) -> bool:
+    """Whether a value has more levels than are read."""
     level = [value]
     for _ in range(DEPTH):
         level = [c for v in level for c in (v.values() if isinstance(v, dict) else v) if isinstance(c, dict | list)]
