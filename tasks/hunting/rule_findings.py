@@ -39,7 +39,8 @@ def _asked(one: Found) -> Mapping[str, Any]:
 def _correlated(loaded: Loaded, hits: list[RuleHit], records: Mapping[int, LogRecord]) -> Iterable[HuntFinding]:
     """`records` by the identity of what a hit holds, which a correlation hands on as it is."""
     titles = {one.id: one for one in loaded.correlations}
-    hits.sort(key=lambda hit: hit.time)
+    # Of the same second: in the same order whatever source they come from, as the last one names the finding.
+    hits.sort(key=lambda hit: (hit.time, records[id(hit.record)].event_id, hit.rule_id))
     for fired in correlate(loaded.correlations, hits):
         about = tuple(finding_id(hit.rule_id, records[id(hit.record)].event_id) for hit in fired.hits)
         one = titles[fired.correlation_id]
