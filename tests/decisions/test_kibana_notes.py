@@ -151,3 +151,24 @@ def test_a_text_that_is_too_long_loses_whole_blocks_and_keeps_its_marker():
     assert text.endswith("`vmexport CASE/key`\n")
     assert "More was left out" in text
     assert text.count("`") % 2 == 0
+
+
+READ = {
+    "event_id": "read-1", "time": "2026-03-04T10:00:00Z", "event_name": "GetObject", "event_source": "s3.amazonaws.com",
+    "source_address": "203.0.113.9", "principal_id": "](https://evil.example.com)", "origin": "x",
+}  # fmt: skip
+FOUND = ("download-found", {"finding": "f", "exports": ["event-1"], "record": READ}, at(70))
+AGAIN = ("case-reopened", {"finding": "f", "why": "a hunt found a read"}, at(71))
+
+
+def test_a_case_that_is_opened_again_is_in_progress_there_and_is_closed_there_again():
+    story = (*OPENED, *JUDGED, *CONTAINED[len(OPENED) + len(JUDGED) :], REPORT, CLOSED)
+    first = [d.status for d in deeds(*story, kind=SetCase) if d.status]
+    both = [d.status for d in deeds(*story, FOUND, AGAIN, CLOSED, kind=SetCase) if d.status]
+    assert both[len(first) :] == ["in-progress", "closed"]
+    keys = [n.key for n in notes_of(entries(*story, FOUND, AGAIN, CLOSED), PLACE)]
+    assert len(keys) == len(set(keys))
+    said = " ".join(texts(*story, FOUND, AGAIN))
+    assert "203.0.113.9" in said
+    assert "The case is open again" in said
+    assert "](https://evil" not in said.replace("`](https://evil.example.com)`", "")
