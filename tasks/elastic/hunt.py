@@ -7,7 +7,7 @@ search that was not answered whole ends the hunt (`Unanswered`); asked again, it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -62,6 +62,8 @@ class ElasticSource:
     _gaps: list[str] = field(default_factory=list)
     _days: list[Day] = field(default_factory=list)
     _exports: list[ExportEvent] = field(default_factory=list)
+    _failed: set[datetime] = field(default_factory=set)
+    """Days with documents that could not be parsed: these bear the time of their ingest, and may be of any day."""
 
     def first(self, rules: Sequence[Rule]) -> Sequence[Found]:
         """All days of the period, once. Raises Unanswered."""
@@ -92,7 +94,7 @@ class ElasticSource:
             slices = self._slices(es, self.settings.cloudtrail_indices)
             asked = self._together(followed)
             words = all_have(es, self.settings.cloudtrail_indices, queries.WORDS, "text")
-            for day in self._progress("activity", [day for day in self._days if _windows(followed, day)]):
+            for day in self._progress("activity", _concerned(self._days, followed, self._failed)):
                 for one in self._around(slices, day, followed, asked, words):
                     told.add(one, lambda record: self._near(record, followed))
             self._gaps += slices.gaps
@@ -138,6 +140,7 @@ class ElasticSource:
         late = self.period.until is not None and day.begin > self.period.until
         if not late:
             self._reach.looked(day, look)
+        self._failed |= {day.begin} if look.counts[queries.FAILED_NAME] else set()
         # Of days after the period only what was parsed late may be of it.
         own = [] if late else [one for one in asked if look.counts[one.name]]
         rest = [one for one in own if not self._common(one, look)]
@@ -171,18 +174,19 @@ class ElasticSource:
 
     def _around(self, slices: Slices, day: Day, followed: Followed, asked: Sequence[Together], words: bool) -> Told:
         """Documents of one day that name a key, or hold an object's text, in the accounts of the windows."""
-        accounts = {window.account for window in _windows(followed, day)}
+        windows = _windows(followed, day)
+        accounts = {window.account for window in windows}
         within = None if None in accounts else {account for account in accounts if account is not None}
         for keys, objects in asked:
             texts = frozenset(one.text for one in objects)
             test = {KEYS: Mentions(frozenset(keys)), OBJECTS: Mentions(texts, part=True)}
-            may = queries.surroundings(keys, objects, within, words)
+            may = queries.surroundings(keys, objects, within, words) if windows else queries.NOT_PARSED
             query = {"bool": {"filter": [queries.between(day.begin, day.end), may]}}
 
             def ask(skipped: list[str], query: Any = query, test: Any = test) -> dict[str, Any]:
                 return events(slices.hits(query, SOURCE, skipped), _naming(test)).json()
 
-            yield of_json(slices.part(day, ["second", query], ask))
+            yield of_json(slices.part(day, ["second", query, keys, sorted(texts)], ask))
 
     def _access(self, es: Elasticsearch, followed: Followed, asked: Sequence[Sequence[Sought]]) -> Told:
         """Access log lines that hold an object's text; without such logs nothing, and that is said."""
@@ -190,19 +194,22 @@ class ElasticSource:
         indices = self.settings.access_log_indices
         try:
             there = reachable(es, indices, begin, end, self._gaps)
+            failed = joined(reachable(es, list(there), begin, end, self._gaps, queries.FAILED))
         except NothingThere:
             return told
         self._reach.access = any(there.values())
         slices = self._slices(es, indices)
-        for day in self._progress("access logs", [day for day in joined(there) if _windows(followed, day)]):
+        for day in self._progress("access logs", _concerned(joined(there), followed, {day.begin for day in failed})):
+            near = bool(_windows(followed, day))
             for objects in asked:
                 texts = [one.text for one in objects]
-                query = {"bool": {"filter": [queries.between(day.begin, day.end), queries.access(objects)]}}
+                may = queries.access(objects) if near else queries.NOT_PARSED
+                query = {"bool": {"filter": [queries.between(day.begin, day.end), may]}}
 
                 def ask(skipped: list[str], query: Any = query, texts: Sequence[str] = texts) -> dict[str, Any]:
                     return lines(slices.hits(query, ACCESS_FIELDS, skipped), texts).json()
 
-                told.add(of_json(slices.part(day, ["access", query], ask)), self._holds)
+                told.add(of_json(slices.part(day, ["access", query, texts], ask)), self._holds)
         self._gaps += slices.gaps
         if told.unparsed:
             self._gaps.append(f"{told.unparsed} document(s) of access logs hold no line that can be read.")
@@ -255,9 +262,14 @@ def _naming(tests: Mapping[str, Mentions]) -> Callable[[Event, tuple[str, ...]],
     return lambda one, _: tuple(name for name, test in tests.items() if test(one.raw))
 
 
+def _concerned(days: Sequence[Day], followed: Followed, failed: Collection[datetime]) -> list[Day]:
+    """The days of the windows, and those with documents that may be of any."""
+    return [day for day in days if day.begin in failed or _windows(followed, day)]
+
+
 def _windows(followed: Followed, day: Day) -> list[Window]:
-    """The windows that a day's documents may be of."""
-    return [one for one in followed.windows if one.since < day.end and day.begin - LATE <= one.until]
+    """The windows that a day is in."""
+    return [one for one in followed.windows if one.since < day.end and day.begin <= one.until]
 
 
 def _midnight(moment: datetime) -> datetime:

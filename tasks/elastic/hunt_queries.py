@@ -35,6 +35,8 @@ ACCESS_KEY, ACCESS_BUCKET = "aws.s3access.key", "aws.s3access.bucket"
 NOT_PARSED: Dsl = {"bool": {"filter": [FAILED], "_name": FAILED_NAME}}
 BARE: Dsl = {"bool": {"must_not": [{"exists": {"field": field}} for field in (*TEXTS, *FLATTENED)] + [ONLY_ORIGINAL]}}
 """Documents without anything that was asked or answered, whatever the reason."""
+LONGEST = 200
+"""Characters of a text that are looked for within values."""
 TOGETHER = 20
 """Keys, and objects, of one search: an object is some forty clauses."""
 
@@ -150,7 +152,8 @@ def _word(text: str) -> str | None:
 
 
 def _part(field: str, text: str) -> Dsl:
-    return {"wildcard": {field: {"value": "*" + re.sub(r"([\\*?])", r"\\\1", text) + "*"}}}
+    # What is longer than any key is hostile; all of it would be too complex for the server, and the hunt without an answer.
+    return {"wildcard": {field: {"value": "*" + re.sub(r"([\\*?])", r"\\\1", text[:LONGEST]) + "*"}}}
 
 
 def _ignored(field: str) -> Dsl:

@@ -56,9 +56,12 @@ class Day:
         return pairwise(ends)
 
 
-def days_of(es: Elasticsearch, index: str, begin: datetime, end: datetime, gaps: list[str]) -> list[Day]:
-    """The days with documents, in order. Raises Unanswered, also where no index of that name is there."""
-    body = {"size": 0, "track_total_hits": False, "query": between(begin, end), "aggs": {"days": PER_DAY}}
+def days_of(
+    es: Elasticsearch, index: str, begin: datetime, end: datetime, gaps: list[str], only: Dsl | None = None
+) -> list[Day]:
+    """The days with documents (`only`: such documents), in order. Raises Unanswered, NothingThere without an index."""
+    query = {"bool": {"filter": [between(begin, end), *([only] if only else [])]}}
+    body = {"size": 0, "track_total_hits": False, "query": query, "aggs": {"days": PER_DAY}}
     buckets = search_once(es, [index], body, gaps)["aggregations"]["days"]["buckets"]
     return [Day(datetime.fromtimestamp(bucket["key"] / 1000, UTC), bucket["doc_count"]) for bucket in buckets]
 
@@ -217,14 +220,19 @@ def _date(bucket: Mapping[str, Any]) -> date:
 
 
 def reachable(
-    es: Elasticsearch, patterns: Sequence[str], begin: datetime, end: datetime, gaps: list[str]
+    es: Elasticsearch,
+    patterns: Sequence[str],
+    begin: datetime,
+    end: datetime,
+    gaps: list[str],
+    only: Dsl | None = None,
 ) -> dict[str, list[Day]]:
     """The days of each pattern; one of which no index is there is a gap. Raises Unanswered, NothingThere when there is none."""
     told: dict[str, list[Day]] = {}
     failed: list[NothingThere] = []
     for pattern in patterns:
         try:
-            told[pattern] = days_of(es, pattern, begin, end, gaps)
+            told[pattern] = days_of(es, pattern, begin, end, gaps, only)
         except NothingThere as error:
             failed.append(error)
     if failed and not told:

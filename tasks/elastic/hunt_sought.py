@@ -34,9 +34,10 @@ class Sought:
     @property
     def places(self) -> tuple[str, ...]:
         """What a value begins with that names bucket and object."""
-        paths = [f"{bucket}/{key}" for bucket in self.buckets for key in self.keys]
-        forms = (form for path in paths for form in (path, f"/{path}", quote(path, safe=""), *self._arns(path)))
-        return tuple(dict.fromkeys(forms))
+        keys = dict.fromkeys(form for key in self.keys for form in (key, quote(key), quote(key, safe="")))
+        paths = [f"{bucket}/{key}" for bucket in self.buckets for key in keys]
+        forms = [form for path in paths for form in (path, f"/{path}", quote(path, safe=""))]
+        return tuple(dict.fromkeys((*forms, *self.arns)))
 
     @property
     def arns(self) -> tuple[str, ...]:
