@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
@@ -29,6 +30,10 @@ DOWNLOADS = COPIES | {
 DELIVERED = (200, 206)
 ANONYMOUS = frozenset({"anonymous", "anonymous_principal"})
 """What CloudTrail writes as the account of a caller without credentials, in lower case."""
+
+ACCESS_LOG = "access-log:"
+"""How the ids of access log lines begin (tasks/logs/access_logs.py)."""
+ONE_MOMENT = timedelta(seconds=2)
 
 Judgement = tuple[bool | None, str]
 
@@ -65,6 +70,18 @@ def object_reads(
     """
     seen = {r.event_id: r for r in records if _is_read(r, bucket) and not _responder(r, organization)}
     return tuple(_read(r, organization) for r in sorted(seen.values(), key=lambda r: r.time))
+
+
+def same_read(read: ObjectRead, record: LogRecord) -> bool:
+    """Whether a record tells of this read: the same event, or the other log's line about it.
+
+    CloudTrail and the access log name a read differently; one address, one moment, and two logs are taken for one read.
+    """
+    if read.event_id == record.event_id:
+        return True
+    other_log = read.event_id.startswith(ACCESS_LOG) != record.event_id.startswith(ACCESS_LOG)
+    near = abs(read.time - record.time) <= ONE_MOMENT
+    return other_log and near and read.source_address is not None and read.source_address == record.source_address
 
 
 def _is_read(record: LogRecord, bucket: str | None) -> bool:

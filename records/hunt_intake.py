@@ -7,14 +7,15 @@ the body in the inbox, the export in its case, the read in the ledger.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import Connection
 
+from decisions.activity import LogRecord
 from decisions.case import ALERT_JOINED, CASE_OPENED, CaseState, fold
-from decisions.exposure import object_reads
+from decisions.exposure import ObjectRead, object_reads, same_read
 from decisions.grouping import event_key
 from decisions.hunt import HuntFinding, event_of
 from decisions.hunt_alert import SOURCE, finding_body
@@ -22,8 +23,8 @@ from records import closing, hunts, inbox, intake, known_exports, ledger
 from records.database import transaction
 from settings.organization import organization
 
-Reads = Callable[[str], frozenset[str]]
-"""Case -> ids of the reads that its response knows of."""
+Reads = Callable[[str], Sequence[ObjectRead]]
+"""Case -> the reads that its response knows of."""
 What = Literal["opened", "joined", "reopened", "told", "known", "noted"]
 """What became of a finding: it opened a case, joined one, opened one again, told an open one, was known, or is only kept."""
 
@@ -85,18 +86,20 @@ def _take_export(finding: HuntFinding) -> TakenIn:
 
 
 def _take_download(connection: Connection, finding: HuntFinding, reads: Reads) -> TakenIn:
-    if finding.record is None or not object_reads([finding.record], organization()):
+    record = finding.record
+    if record is None or not object_reads([record], organization()):
         return TakenIn(finding, "noted", None, "it carried no image away, or a role of ours made it")
     cases = known_exports.cases_of([event_key(event_of(one)) for one in finding.about])
     if not cases:
         return TakenIn(finding, "noted", None, "no case knows the export that it is about")
-    told = [_tell(connection, case_id, finding, reads) for case_id in sorted(set(cases.values()))]
+    told = [_tell(connection, case_id, finding, record, reads) for case_id in sorted(set(cases.values()))]
     order: tuple[What, ...] = ("reopened", "told", "known")
     return min(told, key=lambda one: order.index(one.what))
 
 
-def _tell(connection: Connection, case_id: str, finding: HuntFinding, reads: Reads) -> TakenIn:
-    if finding.event_id not in reads(case_id):
+def _tell(connection: Connection, case_id: str, finding: HuntFinding, record: LogRecord, reads: Reads) -> TakenIn:
+    heard = object_reads(fold(ledger.entries_within(connection, case_id)).downloads, organization())
+    if not any(same_read(read, record) for read in (*reads(case_id), *heard)):
         told = closing.download_within(connection, case_id, finding, "hunt")
         if told.reopened:
             return TakenIn(finding, "reopened", case_id, f"case {case_id} was closed, and is open again")

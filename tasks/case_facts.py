@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from decisions.evidence import Evidence, Known
 from decisions.export import ExportTask
+from decisions.exposure import ObjectRead
 from decisions.findings import Findings, Triaged
 from decisions.readable import Readings
 from decisions.resources import BucketState, ObjectVersion
@@ -45,14 +46,14 @@ def latest(case_id: str) -> Triaged | Findings | None:
     return None
 
 
-def reads_known(case_id: str) -> frozenset[str]:
-    """Ids of the reads of the image that the response knows of; of facts that cannot be read: none."""
+def reads_known(case_id: str) -> tuple[ObjectRead, ...]:
+    """The reads of the image that the response knows of; of facts that cannot be read: none."""
     try:
         known = latest(case_id)
     except (evidence.EvidenceDamaged, FactsUnreadable):
-        return frozenset()  # better told twice than not at all
+        return ()  # better told twice than not at all
     reads = known.reads.values() if isinstance(known, Findings) else ()
-    return frozenset(read.event_id for answer in reads if isinstance(answer, Known) for read in answer.value)
+    return tuple(read for answer in reads if isinstance(answer, Known) for read in answer.value)
 
 
 def readings(findings: Findings) -> Readings:

@@ -7,16 +7,22 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from decisions.case import CaseState, fold
+from decisions.exposure import object_reads
 from records import closing, hunt_intake, hunts, inbox, intake, ledger
 from records.database import transaction
-from tests.records.findings_of import download_finding, export_finding
+from settings.organization import organization
+from tests.records.findings_of import download_finding, export_finding, read
 
 pytestmark = pytest.mark.usefixtures("database")
 OTHERS = {"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/jo", "accessKeyId": "AKIAEXAMPLEEXAMPLE02"}
 
 
 def nobody(case_id):
-    return frozenset()
+    return ()
+
+
+def known_reads(*event_ids):
+    return object_reads([read(one) for one in event_ids], organization())
 
 
 def find(*findings):
@@ -130,7 +136,7 @@ def test_a_late_read_opens_a_closed_case_again_once_and_the_case_ends_again_when
     assert close(first.case_id) == ("read-1",)
     assert close(first.case_id, "read-1") == ()
     assert case_of(first.case_id).state is CaseState.CLOSED
-    [seen] = take_in(download_finding(export, event_id="read-2"), reads=lambda case_id: frozenset({"read-2"}))
+    [seen] = take_in(download_finding(export, event_id="read-2"), reads=lambda case_id: known_reads("read-2"))
     assert (seen.what, seen.said) == ("known", f"seen: case {first.case_id} is closed")
 
 
@@ -193,3 +199,19 @@ def test_what_a_rule_matches_is_noted():
     rule = export_finding().model_copy(update={"kind": "rule", "id": "rule:1:e", "export": None})
     [taken] = take_in(rule)
     assert (taken.what, taken.case_id) == ("noted", None)
+
+
+@pytest.mark.parametrize(
+    ("second", "address", "what"),
+    [(1, "203.0.113.9", "known"), (9, "203.0.113.9", "reopened"), (1, "203.0.113.8", "reopened")],
+)
+def test_the_other_logs_line_about_a_read_that_is_known_is_no_news(second, address, what):
+    export = export_finding()
+    [first] = take_in(export)
+    close(first.case_id)
+    line = download_finding(
+        export, event_id="access-log:R:REST.GET.OBJECT:k", eventName="REST.GET.OBJECT", sourceIPAddress=address,
+        eventTime=f"2026-03-04T10:00:0{second}Z",
+    )  # fmt: skip
+    [taken] = take_in(line, reads=lambda case_id: known_reads("read-1"))
+    assert taken.what == what
