@@ -15,6 +15,8 @@ NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 DENIED = frozenset({"AccessDenied", "403", "AllAccessDisabled", "AccountProblem"})
 SLOW = frozenset({"SlowDown", "503", "ServiceUnavailable", "Throttling", "ThrottlingException"})
 SAID = 300
+UNANSWERED = 50
+"""So many requests in a row may fail for want of any answer: then it is not the objects."""
 
 
 class BucketUnusable(PlaceUnusable):

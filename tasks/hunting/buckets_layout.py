@@ -57,16 +57,15 @@ class Days:
             yield day
             day += timedelta(days=1)
 
-    def below(self, folder: str, kind: str) -> list[str]:
-        """Folders of CloudTrail's layout below a Region's: whole months as one, the rest by day."""
+    def below(self, begin: str, kind: str) -> list[str]:
+        """Beginnings of keys: a Region's folder of CloudTrail, or the stem of access logs, with whole months as one and days."""
         first, last = self.span(kind)
-        found: list[str] = []
+        month, rest = ("%Y/%m/", "%d/") if kind == CLOUDTRAIL else ("%Y-%m-", "%d")
+        found: dict[str, None] = {}
         for day in self.each(kind):
-            begin, end = day.replace(day=1), day.replace(day=monthrange(day.year, day.month)[1])
-            name = f"{day:%Y/%m/}" if first <= begin and end <= last else f"{day:%Y/%m/%d/}"
-            if f"{folder}{name}" not in found[-1:]:
-                found.append(f"{folder}{name}")
-        return found
+            whole = first <= day.replace(day=1) and day.replace(day=monthrange(day.year, day.month)[1]) <= last
+            found[begin + day.strftime(month if whole else month + rest)] = None
+        return list(found)
 
     def months(self, folder: str, kind: str) -> list[str]:
         """Month folders below a Region's: for what is only counted."""

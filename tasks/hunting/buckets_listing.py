@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tasks.hunting.buckets_address import Address, BucketUnusable, refusal
+from tasks.hunting.buckets_address import UNANSWERED, Address, BucketUnusable, refusal
 from tasks.hunting.buckets_layout import DATED, KNOWN, OTHERS, REGION, Days, stem
 from tasks.hunting.layout import ACCESS, CLOUDTRAIL, PLACE, Listing, LogFile, take
 
@@ -60,7 +60,7 @@ class Walk:
         self._open: deque[Page] = deque()
         self._seen: set[str] = set()
         self._stems: set[str] = set()
-        self._unknown = 0
+        self._unknown = self._unanswered = 0
 
     def run(self, connections: int, told: Callable[[int], None] = lambda _: None) -> Listed:
         """Everything below the prefix; `told` hears how many objects are found so far. Raises BucketUnusable."""
@@ -104,7 +104,11 @@ class Walk:
             why = refusal(error, "s3:ListBucket")
         except BotoCoreError as error:
             why = f"S3 could not be asked: {error}"
+            self._unanswered += 1
+            if self._unanswered > UNANSWERED:
+                raise BucketUnusable(f"{self._where.named('')} cannot be listed: {error}") from error
         else:
+            self._unanswered = 0
             self._took(page, answer)
             return
         self._listed.listing.unreadable.append((self._where.named(page.prefix), f"it cannot be listed: {why}"))
@@ -172,7 +176,7 @@ class Walk:
         """Access logs in the usual form: their days can be asked for by name."""
         if begin not in self._stems:
             self._stems.add(begin)
-            self._open.extend(Page(f"{begin}{day}", day_of=begin) for day in self._days.each(ACCESS))
+            self._open.extend(Page(name, day_of=begin) for name in self._days.below(begin, ACCESS))
 
     def _class(self, file: LogFile, storage: str, restored: Any) -> None:
         """Another class than usual: it has another price, or cannot be read at once."""

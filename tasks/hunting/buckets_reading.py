@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from settings.buckets import BucketSettings
-from tasks.hunting.buckets_address import Address, refusal
+from tasks.hunting.buckets_address import UNANSWERED, Address, BucketUnusable, refusal
 from tasks.hunting.buckets_spool import Spool
 from tasks.hunting.layout import LogFile
 
@@ -62,7 +62,7 @@ class Copies:
     def __init__(self, stored: Stored, spool: Spool, limits: BucketSettings, max_bytes: int) -> None:
         self._stored, self._spool, self._limits, self._max_bytes = stored, spool, limits, max_bytes
         self._executor = ThreadPoolExecutor(limits.s3_connections, thread_name_prefix="s3-get")
-        self._held = 0
+        self._held = self._unanswered = 0
         self.lost: list[tuple[LogFile, str]] = []
 
     def __enter__(self) -> Copies:
@@ -85,17 +85,29 @@ class Copies:
                 under_way.append(self._begin(upcoming))
                 upcoming = next(rest, None)
             copying = under_way.popleft()
-            whys = [why for part in copying.parts if (why := part.result())]
-            if not whys:
+            why = self._outcome(copying)
+            if why is None:
                 yield replace(copying.file, path=str(copying.path), name=copying.file.path)
             else:
-                self.lost.append((copying.file, whys[0]))
+                self.lost.append((copying.file, why))
                 self._forget(copying.path, copying.file.size)
 
     def done(self, files: Sequence[LogFile]) -> None:
         """Nobody needs these copies any more."""
         for file in files:
             self._forget(Path(file.path), file.size)
+
+    def _outcome(self, copying: Copying) -> str | None:
+        """Why an object cannot be had; None when it is there. Raises BucketUnusable when S3 is not there at all."""
+        try:
+            whys = [part.result() for part in copying.parts]
+        except (BotoCoreError, HTTPError) as error:
+            self._unanswered += 1
+            if self._unanswered > UNANSWERED:
+                raise BucketUnusable(f"{self._stored.where.named('')} does not answer any more: {error}") from error
+            return f"S3 broke off: {error}"
+        self._unanswered = 0
+        return next(filter(None, whys), None)
 
     def _forget(self, path: Path, size: int) -> None:
         path.unlink(missing_ok=True)
@@ -124,18 +136,19 @@ class Copies:
         return copying
 
     def _part(self, copying: Copying, begin: int, end: int) -> str | None:
-        """Copy a part; answers why it cannot be had."""
-        why = None
-        for _ in range(TRIES):
+        """Copy a part; answers why it cannot be had. Raises BotoCoreError, HTTPError when there is no answer."""
+        tried = 0
+        while True:
             try:
                 body = self._body(copying.file, begin, end)
                 return self._write(copying.path, body, begin, end)
             except ClientError as error:
                 code = str(error.response.get("Error", {}).get("Code"))
                 return CHANGED.get(code) or refusal(error, "s3:GetObject")
-            except (BotoCoreError, HTTPError) as error:
-                why = f"S3 broke off: {error}"
-        return why
+            except (BotoCoreError, HTTPError):
+                tried += 1
+                if tried == TRIES:
+                    raise
 
     def _body(self, file: LogFile, begin: int, end: int) -> Any:
         stored = self._stored

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from decisions.hunt import HuntResult
 from lab.cloudtrail_generator import generate
@@ -14,13 +16,15 @@ from settings import buckets as bucket_settings
 from tasks.hunting import pool
 from tasks.hunting.buckets import bucket
 from tasks.hunting.buckets_address import BucketUnusable
-from tasks.hunting.coverage import Period
+from tasks.hunting.buckets_layout import Days
+from tasks.hunting.coverage import LATE, Period
 from tasks.hunting.file_source import FileSource
 from tasks.hunting.fixtures import load
 from tasks.hunting.hunt import hunt
+from tasks.hunting.layout import ACCESS, CLOUDTRAIL
 from tests.hunting.log_bucket import LIMIT, LOGS, MARCH, calls, exports, look, put, s3, upload
 from tests.hunting.logs_of import ACCOUNT, PLACE, event, export
-from tests.lab.aws import FOREIGN, PRODUCTION, policy
+from tests.lab.aws import FOREIGN, PRODUCTION, As, policy
 from tests.tasks.conftest import eventually, lab, lab_process, ours, roots
 
 __all__ = ["eventually", "lab", "lab_process", "ours", "roots", "s3"]
@@ -142,11 +146,17 @@ def test_access_logs_are_listed_by_the_day_in_their_names(s3: Any, monkeypatch: 
         Bucket=LOGS, Key=f"access/partitioned/{ACCOUNT}/us-east-1/exports/2026/03/09/{access_log(9, 1)}", Body=line(9)
     )
     put(s3, f"access/z/{PLACE}/a.json.gz", export(1))
+    put(s3, "access/exports-2026-03-03/in-a-folder.json.gz", event(1))
     period = Period(datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 4, tzinfo=UTC))
     seen = calls()
     found = bucket(f"s3://{LOGS}/access/").listing(period)
     names = {file.path.rpartition("/")[2] for file in found.files}
-    assert names == {"a.json.gz", access_log(4, 1), *(f"exports-{access_log(day)}" for day in (2, 4, 5, 6))}
+    assert names == {
+        "a.json.gz",
+        "in-a-folder.json.gz",
+        access_log(4, 1),
+        *(f"exports-{access_log(day)}" for day in (2, 4, 5, 6)),
+    }
     lists = [told for name, told in seen if name == "ListObjectsV2"]
     assert len(lists) < 25
     assert not [told for told in lists if told.get("ContinuationToken")]
@@ -199,3 +209,27 @@ def test_a_bucket_full_of_something_else_is_refused(s3: Any, monkeypatch: pytest
         s3.put_object(Bucket=LOGS, Key=f"pictures/{n}/x.png", Body=b"")
     with pytest.raises(BucketUnusable, match="Name the prefix of the logs"):
         look()
+
+
+def test_a_bucket_is_asked_where_it_lies(s3: Any, ours: dict[str, As]) -> None:
+    """Its Region is found by itself: requests elsewhere would be sent on, each time."""
+    there = ours[PRODUCTION].elsewhere(region="eu-central-1").client("s3")
+    place = {"LocationConstraint": "eu-central-1"}
+    there.create_bucket(Bucket="example-trail-frankfurt", CreateBucketConfiguration=place)
+    found = bucket("s3://example-trail-frankfurt")
+    assert found.region == found.s3.meta.region_name == "eu-central-1"
+
+
+@given(st.dates(date(2024, 1, 1), date(2026, 6, 1)), st.integers(0, 500), st.sampled_from([CLOUDTRAIL, ACCESS]))
+def test_every_day_of_the_period_is_asked_for_once_and_no_other(first: date, more: int, kind: str) -> None:
+    """Months as one, days at the edges; what comes late included."""
+    since = datetime(first.year, first.month, first.day, 5, tzinfo=UTC)
+    days = Days(Period(since, since + timedelta(days=more)), datetime(2026, 11, 24, tzinfo=UTC))
+    asked = days.below("x", kind)
+    separator = "/" if kind == CLOUDTRAIL else "-"
+    wanted = {date.fromordinal(first.toordinal() + n) for n in range(more + LATE[kind].days + 1)}
+    wanted = {day for day in wanted if day <= date(2026, 11, 25)}
+    for day in {date.fromordinal(first.toordinal() + n) for n in range(-40, more + 45)}:
+        key = "x" + day.isoformat().replace("-", separator) + separator
+        assert sum(key.startswith(prefix) for prefix in asked) == (day in wanted), day
+    assert len(asked) <= len(wanted)

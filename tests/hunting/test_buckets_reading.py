@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -9,13 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
+from botocore.response import StreamingBody
+from hypothesis import given
+from hypothesis import strategies as st
 
 from settings import buckets as bucket_settings
+from tasks.hunting import buckets_reading
 from tasks.hunting.buckets import bucket
+from tasks.hunting.buckets_address import address
 from tasks.hunting.buckets_spool import NAME
 from tasks.hunting.coverage import Period
 from tasks.hunting.file_source import FileSource
 from tasks.hunting.hunt import hunt
+from tasks.hunting.place import PlaceUnusable
 from tests.hunting.log_bucket import LIMIT, LOGS, MARCH, calls, exports, look, put, s3
 from tests.hunting.logs_of import compact, event, export
 from tests.lab.aws import policy
@@ -70,12 +78,17 @@ def test_objects_that_cannot_be_had_are_named(s3: Any, lab: Any, monkeypatch: py
 
 
 def test_large_objects_are_read_in_parts(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put together as they were, and none of a replaced object."""
+    """Each part once, all of the same object, put together as they were."""
     monkeypatch.setenv("VMEXPORT_HUNT_S3_PART_BYTES", "50000")
     bucket_settings.buckets.cache_clear()
     records = [event(n, userAgent=os.urandom(40).hex()) for n in range(600)] + [export(601)]
     put(s3, f"{MARCH}/02/a.json.gz", *records)
     size = len(compact(records))
+    place = bucket(f"s3://{LOGS}")
+    with place.copies(LIMIT) as copies:
+        assert [Path(copy.path).read_bytes() for copy in copies.files(place.listing(Period()).files)] == [
+            compact(records)
+        ]
     seen = calls()
     result = look()
     assert len(exports(result)) == 1
@@ -143,3 +156,46 @@ def test_what_a_killed_run_left_is_removed_by_the_next(s3: Any, tmp_path: Path) 
         assert left.is_dir()
         assert len(exports(look())) == 1
         assert not left.exists()
+
+
+@pytest.mark.parametrize("breaks", [2, 3])
+def test_a_body_that_breaks_off_is_asked_for_again(s3: Any, breaks: int) -> None:
+    """Three times; then the object is named, and nothing of it is taken for whole."""
+    put(s3, f"{MARCH}/02/a.json.gz", *[event(n) for n in range(200)], export(201))
+    broken: list[int] = []
+
+    def break_off(parsed: Any, **_: Any) -> None:
+        if len(broken) < breaks:
+            broken.append(parsed["ContentLength"])
+            whole = parsed["Body"].read()
+            parsed["Body"] = StreamingBody(io.BytesIO(whole[: len(whole) // 2]), len(whole))
+
+    place = bucket(f"s3://{LOGS}")
+    place.s3.meta.events.register("after-call.s3.GetObject", break_off)
+    result = hunt(FileSource(place, Period(), LIMIT), Period(), follow=False)
+    assert len(broken) == breaks
+    assert len(exports(result)) == (1 if breaks < 3 else 0)
+    assert ["S3 broke off" in problem.why for problem in result.coverage.quarantined] == [True] * (breaks == 3)
+
+
+def test_a_bucket_that_is_gone_ends_the_run(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hours are not spent on naming every object of it."""
+    monkeypatch.setattr(buckets_reading, "UNANSWERED", 3)
+    for n in range(8):
+        put(s3, f"{MARCH}/02/{n}.json.gz", export(n))
+    place = bucket(f"s3://{LOGS}")
+
+    def gone(**_: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="https://s3.example.com")
+
+    place.s3.meta.events.register("before-send.s3.GetObject", gone)
+    with pytest.raises(PlaceUnusable, match="does not answer any more"):
+        hunt(FileSource(place, Period(), LIMIT), Period())
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_a_key_comes_back_from_its_name_as_it_was(prefix: str, key: str) -> None:
+    """Whatever is in it."""
+    where = address(f"s3://{LOGS}/{prefix}")
+    assert where.prefix == prefix
+    assert where.key(where.named(key)) == key
