@@ -13,6 +13,7 @@ Text = bytes | bytearray
 
 HEAD = b'{"Records":[{"eventVersion"'
 FIRST = len(b'{"Records":[')
+LIST = b'[{"eventVersion"'
 TAIL = b"}]}"
 BETWEEN = b'},{"eventVersion"'
 LARGEST = 320 * 1024
@@ -41,6 +42,11 @@ def pieces(text: Text, begin: int = FIRST) -> Iterator[tuple[int, int]]:
             return
         yield begin, stop + 1
         begin = stop + 2
+
+
+def lookalikes(text: Text) -> bool:
+    """Whether there is a list of what looks like records, beside the list of records."""
+    return text.find(LIST, FIRST) >= 0
 
 
 def before(text: Text, begin: int) -> int:

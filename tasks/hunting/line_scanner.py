@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from decisions.access_log_schema import Row, row
+from decisions.access_log_schema import LINE, TIME, Row, row
 from tasks.hunting.cut import Text
 from tasks.hunting.layout import ACCESS
 from tasks.hunting.patterns import Patterns
 from tasks.hunting.scanned import TIRED, Scanned
 from tasks.hunting.search import Search
 from tasks.logs.access_line import NotALine, parse_line
-
-TIME = "time"
 
 
 class LineScanner:
@@ -67,12 +65,14 @@ class LineScanner:
 
     def _matched(self, line: bytes, candidates: set[int]) -> list[int]:
         """The searches that a line answers. Raises NotALine, unless one asks for no more than the text."""
-        held = {n for n in candidates if self._searches[n].records}
-        rest = candidates - held
+        told = line.decode("utf-8", "replace")
+        whole = {n for n in candidates if self._searches[n].records}
+        held = {n for n in whole if self._searches[n].test({LINE: told})}
+        rest = candidates - whole
         if not rest:
             return sorted(held)
         try:
-            fields = fields_of(line.decode("utf-8", "replace"))
+            fields = fields_of(told)
         except NotALine:
             if held:
                 return sorted(held)

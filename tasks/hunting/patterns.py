@@ -14,11 +14,8 @@ from tasks.hunting.search import Group, Pattern, Search
 ESCAPE = rb"\\u00"
 HIDDEN = re.compile(ESCAPED)
 """A letter or digit that stands escaped may hide a text from every other pattern: such a record is parsed."""
-LOOKALIKE = rb'\[\{"eventVersion"'
-"""Where a list of records begins: once in a file, or within a record there is a list of what looks like records."""
 NOWHERE = rb"\n\n\n\n\x00"
 """What stands nowhere, as there must be something to compile."""
-FIRST_LIST = len(b'{"Records":[{"eventVersion"')
 TELLING = 256 * 1024
 """A file of this size tells which texts are rare in these logs."""
 
@@ -31,8 +28,6 @@ class Patterns:
         self._searches, self._json = searches, json
         self._choice = {n: search.groups[0] for n, search in enumerate(searches) if search.groups}
         self._open = any(search.groups and len(search.groups) > 1 for search in searches)
-        self.lookalikes = False
-        """Whether within a record of the file last looked at there was a list of what looks like records."""
         self._compile(self._choice)
 
     def found(self, text: bytes | bytearray) -> list[tuple[int, int]]:
@@ -48,13 +43,10 @@ class Patterns:
 
     def _scan(self, text: bytes | bytearray) -> list[tuple[int, int]]:
         found: list[tuple[int, int]] = []
-        append, escape, lookalike = found.append, self._escape, self._escape + 1
-        self.lookalikes = False
+        append, escape = found.append, self._escape
 
         def matched(pattern: int, _begin: int, end: int, _flags: int, _context: object) -> None:
-            if pattern == lookalike:
-                self.lookalikes = self.lookalikes or end > FIRST_LIST
-            elif pattern != escape or HIDDEN.match(text, end - len(ESCAPE) + 1):
+            if pattern != escape or HIDDEN.match(text, end - len(ESCAPE) + 1):
                 append((end, pattern))
 
         self._database.scan(text, match_event_handler=matched)
@@ -86,8 +78,6 @@ class Patterns:
         if self._json:
             known[(ESCAPE, False)] = self._escape
             self._of_pattern.append(list(range(len(self._searches))))
-            if not all(search.proved for search in self._searches):
-                known[(LOOKALIKE, False)] = self._escape + 1
         if not known:
             known[(NOWHERE, False)] = self._escape
             self._of_pattern.append([])

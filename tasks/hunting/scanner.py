@@ -82,7 +82,7 @@ class Scanner:
                     hits[begin] = begin, end, matched
                     seen.update(matched)
                     tired |= {n for n in matched if seen[n] >= TIRED and not self._searches[n].proved}
-            if hits and not self._every and self._needs_proof(hits.values()):
+            if hits and not self._every and self._needs_proof(text, hits.values()):
                 hits = self._proved(text, hits.values())
         except ValueError:
             return False
@@ -94,9 +94,9 @@ class Scanner:
         told.first, told.last = min(times, default=""), max(times, default="")
         return True
 
-    def _needs_proof(self, hits: Iterable[Span]) -> bool:
+    def _needs_proof(self, text: cut.Text, hits: Iterable[Span]) -> bool:
         """An object within a record can look like a record: where there are such, and where each hit counts."""
-        return self._patterns.lookalikes or any(self._searches[n].proved for *_, matched in hits for n in matched)
+        return any(self._searches[n].proved for *_, matched in hits for n in matched) or cut.lookalikes(text)
 
     def _proved(self, text: cut.Text, hits: Iterable[Span]) -> dict[int, Span]:
         """The hits that are records; instead of an object within a record the record, if it answers itself."""

@@ -24,6 +24,6 @@ class Search:
     records: bool = True
     """Whether CloudTrail's records are asked."""
     lines: bool = False
-    """Whether lines of access logs are; where records are as well, a line that holds one of the patterns answers."""
+    """Whether lines of access logs are; where records are as well, by the whole line in place of a record."""
     proved: bool = False
     """Whether each hit counts: it is proved to be a record, and however many there are, all are counted."""

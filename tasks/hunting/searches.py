@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from tasks.hunting.search import Group, Search
 EXPORT_CALLS = ("CreateInstanceExportTask", "ExportImage", "CreateStoreImageTask")
 """decisions.export.ExportApi has the same names; workers do without it, as it brings 20 MB with it."""
 EC2 = "ec2.amazonaws.com"
+KEY = re.compile(r"[A-Z0-9]{16,}")
+TASK, IMAGE = re.compile(r"export-(?:i|ami)-"), re.compile(r"ami-[0-9a-f]{8,}\.bin")
 
 
 @dataclass(frozen=True)
@@ -53,21 +55,36 @@ class Matches:
 
 def exports(name: str = "exports") -> Search:
     """Requests to export, whatever came of them."""
-    return Search(name, (tuple((f'"{call}"'.encode(), False) for call in EXPORT_CALLS),), IsExport(), proved=True)
+    # Hyperscan looks for the ends of texts: those of the names stand in many others, what is before them does not.
+    return Search(name, (tuple((f'"{call[:-1]}'.encode(), False) for call in EXPORT_CALLS),), IsExport(), proved=True)
 
 
 def keys(name: str, texts: Iterable[str]) -> Search:
     """Records in which an access key stands as a whole field."""
     wanted = frozenset(texts)
-    patterns = tuple((f'"{re.escape(text)}"'.encode(), False) for text in sorted(wanted))
-    return Search(name, (patterns,), Mentions(wanted))
+    return Search(name, (_quickest(wanted, _of_key),), Mentions(wanted))
 
 
 def objects(name: str, texts: Iterable[str]) -> Search:
     """Records and access log lines in which the unmistakable part of an object's key stands."""
     wanted = frozenset(texts)
-    patterns = tuple((re.escape(text).encode(), False) for text in sorted(wanted))
-    return Search(name, (patterns,), Mentions(wanted, part=True), lines=True)
+    return Search(name, (_quickest(wanted, _of_object),), Mentions(wanted, part=True), lines=True)
+
+
+def _quickest(texts: Iterable[str], pattern: Callable[[str], str]) -> Group:
+    return tuple((one.encode(), False) for one in sorted({pattern(text) for text in texts}))
+
+
+def _of_key(text: str) -> str:
+    """A quote ends too many texts, and a key is like nothing else anyway."""
+    return text if KEY.fullmatch(text) else f'"{re.escape(text)}"'
+
+
+def _of_object(text: str) -> str:
+    """Likewise: hexadecimal digits end too many, and what begins like an export is rare enough."""
+    if task := TASK.match(text):
+        return re.escape(task[0])
+    return re.escape(text.removesuffix(".bin") if IMAGE.match(text) else text)
 
 
 def rules(found: Sequence[Rule]) -> list[Search]:
