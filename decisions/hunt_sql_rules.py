@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from decisions.hunt_sql import SPOT, columns
 from decisions.sigma import Rule
-from decisions.sigma_sql import Dialect, Names, Rendering, needed, quoted, quoted_name
+from decisions.sigma_sql import Dialect, Names, Rendering, needed, quoted, quoted_name, reads_json
 from decisions.store_schema import DAY, IRREGULAR
 
 NAME = "eventName"
@@ -39,7 +39,7 @@ def matched(
     `names`: every eventName and eventSource that the table has. `irregular`: whether there are irregular rows.
     """
     flag, known = quoted_name(IRREGULAR), names.get(NAME)
-    by_name: dict[str, list[int]] = {}
+    by_name: dict[bool, dict[str, list[int]]] = {False: {}, True: {}}
     queries: list[str] = []
     for n, rule in enumerate(rules):
         wanted = None if known is None else needed(rule.detection, NAME, known)
@@ -48,10 +48,11 @@ def matched(
             test = Rendering(dialect, names).node(rule.detection)
             queries.append(_query(relation, _told([(n, test)]), f"NOT {flag} AND {bounds.condition()} AND {test}"))
         for name in wanted or ():
-            by_name.setdefault(name, []).append(n)
-    if by_name:
-        where = f"NOT {flag} AND {bounds.condition()} AND {_in(by_name)}"
-        queries.append(_query(relation, _cases(rules, by_name, dialect, names), where))
+            by_name[reads_json(rule.detection)].setdefault(name, []).append(n)
+    # JSON is most of a table: it is read only of rows whose rules ask for it.
+    for some in filter(None, by_name.values()):
+        where = f"NOT {flag} AND {bounds.condition()} AND {_in(some)}"
+        queries.append(_query(relation, _cases(rules, some, dialect, names), where))
     if irregular:
         tests = [(n, Rendering(dialect, {}, irregular=True).node(rule.detection)) for n, rule in enumerate(rules)]
         queries.append(_query(relation, _told(tests), f"{flag} AND {bounds.condition()}"))

@@ -7,9 +7,9 @@ comparisons let an engine skip what it need not read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import partial, reduce
 from typing import Protocol
 
 from decisions.sigma_detection import (
@@ -96,12 +96,32 @@ class Rendering:
             case AllOf():
                 return f"({' AND '.join(self.node(item, decided) for item in node.items)})"
             case AnyOf():
-                return f"({' OR '.join(self.node(item, decided) for item in node.items)})"
+                return f"({' OR '.join(self._alternatives(node, decided))})"
             case Not():
                 return f"(NOT {self.node(node.item, True)})"
             case Leaf():
                 test = self._leaf(node)
                 return f"coalesce({test}, false)" if decided else test
+
+    def _alternatives(self, node: AnyOf, decided: bool) -> Iterator[str]:
+        """Each alternative; those about one place in JSON as one, so that it is looked for once, however many there are."""
+        placed: dict[Path, list[Leaf]] = {}
+        for item in node.items:
+            if isinstance(item, Leaf) and item.path is not None and self._nested(item.path):
+                placed.setdefault(item.path, []).append(item)
+            else:
+                yield self.node(item, decided)
+        for path, leaves in placed.items():
+            place, below = self._place(path)
+            test = self.dialect.at(place, below, partial(self._any_test, leaves))
+            yield f"coalesce({test}, false)" if decided else test
+
+    def _any_test(self, leaves: Sequence[Leaf], value: str) -> str:
+        tests = [self._test(leaf.test, value) for leaf in leaves]
+        return tests[0] if len(tests) == 1 else f"({' OR '.join(tests)})"
+
+    def _nested(self, path: Path) -> bool:
+        return self.irregular or path not in _BY_PATH
 
     def _leaf(self, leaf: Leaf) -> str:
         if leaf.path is None:
@@ -232,6 +252,17 @@ def needed(node: Node, column: str, known: Collection[str]) -> frozenset[str] | 
             return frozenset(value for value in known if holds(node, {column: value}))
         case _:
             return None
+
+
+def reads_json(node: Node) -> bool:
+    """Whether a rule asks for more than the columns of single words."""
+    match node:
+        case AllOf() | AnyOf():
+            return any(map(reads_json, node.items))
+        case Not():
+            return reads_json(node.item)
+        case Leaf(path, test):
+            return path not in _BY_PATH or (isinstance(test, Same) and test.path not in _BY_PATH)
 
 
 def quoted(text: str) -> str:
