@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ def _quickest(texts: Iterable[str], pattern: Callable[[str], str]) -> Group:
 
 def _of_key(text: str) -> str:
     """A quote ends too many texts, and a key is like nothing else anyway."""
-    return text if KEY.fullmatch(text) else f'"{re.escape(text)}"'
+    return text if KEY.fullmatch(text) else re.escape(json.dumps(text, ensure_ascii=False))
 
 
 def _of_object(text: str) -> str:
