@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -16,9 +16,10 @@ from settings.buckets import buckets
 from settings.hunts import HuntSource, HuntsUnusable
 from settings.logs import logs
 from tasks.hunting.buckets import bucket
+from tasks.hunting.cost import dollars
 from tasks.hunting.coverage import LATE, Period
 from tasks.hunting.ingest import LogSource, folder_source, ingest
-from tasks.hunting.layout import CLOUDTRAIL
+from tasks.hunting.layout import CLOUDTRAIL, LogFile
 from tasks.hunting.store import Store
 from tasks.hunting.store_folder import opened
 from tasks.hunting.table_coverage import NOT_KNOWN_WHICH
@@ -101,15 +102,20 @@ def _files(
         return
     delivered = replace(period, until=None)  # what is late is in a later file
     found = bucket(str(place.place), place.bucket_account)
-    estimate = found.estimate(delivered)
-    say(f"{place.place}: {estimate.sentence()}")
-    if estimate.usd > buckets().s3_cost_max:
-        raise HuntsUnusable(
-            f"${estimate.usd:.2f} is above VMEXPORT_HUNT_S3_COST_MAX (${buckets().s3_cost_max:.2f}): nothing was read of "
-            f"{place.place}. Name a shorter time for `first`, a narrower prefix, or raise the limit."
-        )
     with found.copies(limit) as copies:
-        source = LogSource(f"s3://{found.where.bucket}", found.listing(delivered), copies.files, copies.done)
+
+        def fetched(unread: Iterable[LogFile]) -> Iterator[LogFile]:
+            files = list(unread)
+            estimate = found.estimate(delivered, files, passes=1)
+            say(f"{place.place}: {estimate.sentence()}")
+            if estimate.usd > buckets().s3_cost_max:
+                raise HuntsUnusable(
+                    f"{dollars(estimate.usd)} is above VMEXPORT_HUNT_S3_COST_MAX ({dollars(buckets().s3_cost_max)}): nothing "
+                    f"was read of {place.place}. Name a shorter time for `first`, a narrower prefix, or raise the limit."
+                )
+            return copies.files(files)
+
+        source = LogSource(f"s3://{found.where.bucket}", found.listing(delivered), fetched, copies.done)
         yield source, lambda: [(file.called, why) for file, why in copies.lost]
 
 
