@@ -7,7 +7,7 @@ say what he likes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from tasks.hunting.batch import Batch
 from tasks.hunting.buckets_address import DENIED, Address, BucketUnusable, address, refusal
 from tasks.hunting.buckets_layout import Days
 from tasks.hunting.buckets_listing import Listed, Walk
-from tasks.hunting.buckets_reading import Copies, Stored
+from tasks.hunting.buckets_reading import Copies, Stored, disk
 from tasks.hunting.buckets_spool import Spool
 from tasks.hunting.coverage import Period
 from tasks.hunting.layout import Listing, LogFile
@@ -53,6 +53,7 @@ class Bucket:
     limits: BucketSettings
     told: Callable[[int], None] = lambda _: None
     _listed: dict[Period, Listed] = field(default_factory=dict)
+    _archived: dict[str, str] = field(default_factory=dict)
 
     def listing(self, period: Period) -> Listing:
         """The log files of the period, by day. Raises BucketUnusable when nothing can be listed."""
@@ -64,13 +65,14 @@ class Bucket:
             days = Days(period, datetime.now(UTC))
             walk = Walk(self.s3, self.where, self.account, days)
             self._listed[period] = walk.run(self.limits.s3_connections, self.told)
+            self._archived |= self._listed[period].archived
         return self._listed[period]
 
     def estimate(self, period: Period, files: Iterable[LogFile] | None = None, passes: int = 2) -> cost.Estimate:
         """What reading some files of the listing costs at most, by default all of the period. Raises BucketUnusable."""
         listed, read = self.listed(period), cost.Reading()
-        for file in listed.listing.files if files is None else files:
-            if period.delivers(file) and file.path not in listed.archived:
+        for file in filter(period.delivers, listed.listing.files) if files is None else files:
+            if file.path not in listed.archived:
                 parts = max(1, -(-file.size // self.limits.s3_part_bytes))
                 read.add(listed.classes.get(file.path, "STANDARD"), parts, file.size)
         return cost.estimate(listed.requests, read, passes, self.limits.s3_in_region)
@@ -78,15 +80,11 @@ class Bucket:
     @contextmanager
     def copies(self, max_bytes: int) -> Iterator[Copies]:
         """Files of the listing as files on the disk: see Copies. Raises BucketUnusable where the disk does not take them."""
-        archived = {path: why for listed in self._listed.values() for path, why in listed.archived.items()}
-        stored = Stored(self.s3, self.where, self.account, archived)
-        try:
-            with Spool(self.limits.spool_dir) as spool, Copies(stored, spool, self.limits, max_bytes) as copies:
-                yield copies
-        except OSError as error:
-            raise BucketUnusable(
-                f"Copies of objects cannot be kept: {error}. Name a folder with room, by VMEXPORT_HUNT_SPOOL_DIR."
-            ) from error
+        stored = Stored(self.s3, self.where, self.account, self._archived)
+        with ExitStack() as stack:
+            with disk():
+                spool = stack.enter_context(Spool(self.limits.spool_dir))
+            yield stack.enter_context(Copies(stored, spool, self.limits, max_bytes))
 
     def scan(self, files: Sequence[LogFile], what: pool.Pass, workers: int | None) -> Iterator[Batch]:
         """One pass; objects that cannot be had are named in the last batch."""

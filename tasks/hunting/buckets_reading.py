@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,21 @@ class Copying:
     parts: list[Future[str | None]] = field(default_factory=list)
 
 
+@contextmanager
+def disk() -> Iterator[None]:
+    """Around what writes copies. Raises BucketUnusable where the disk does not take them."""
+    try:
+        yield
+    except OSError as error:
+        raise _unwritable(error) from error
+
+
+def _unwritable(error: OSError) -> BucketUnusable:
+    return BucketUnusable(
+        f"Copies of objects cannot be kept: {error}. Name a folder with room, by VMEXPORT_HUNT_SPOOL_DIR."
+    )
+
+
 class Copies:
     """Use as a context. Objects that cannot be had are in `lost`, each with the reason."""
 
@@ -72,7 +88,7 @@ class Copies:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     def files(self, listed: Iterable[LogFile]) -> Iterator[LogFile]:
-        """Each object as a file, in this order: its path is the copy's, its name the object's. Raises OSError of the disk.
+        """Each object as a file, in this order: its path is the copy's, its name the object's. Raises BucketUnusable.
 
         Copies stay until `done` is told. Some are made ahead, as long as there is room; what is asked for is made anyway, so
         that a reader who holds all the room is not kept waiting for himself.
@@ -106,6 +122,8 @@ class Copies:
             if self._unanswered > UNANSWERED:
                 raise BucketUnusable(f"{self._stored.where.named('')} does not answer any more: {error}") from error
             return f"S3 broke off: {error}"
+        except OSError as error:  # after botocore's timeouts, which are OSErrors as well
+            raise _unwritable(error) from error
         self._unanswered = 0
         return next(filter(None, whys), None)
 
@@ -128,7 +146,7 @@ class Copies:
     def _begin(self, file: LogFile) -> Copying:
         self._held += file.size
         copying, part = Copying(file, self._spool.place()), self._limits.s3_part_bytes
-        with copying.path.open("xb") as target:
+        with disk(), copying.path.open("xb") as target:
             target.truncate(file.size)
         for begin in range(0, max(file.size, 1), part):
             end = min(begin + part, file.size)

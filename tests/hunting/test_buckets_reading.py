@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ReadTimeoutError
 from botocore.response import StreamingBody
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,8 +49,10 @@ def test_objects_that_cannot_be_had_are_named(s3: Any, lab: Any, monkeypatch: py
         put(s3, f"{MARCH}/02/{name}.json.gz", export(n), *([event(9)] * 400 if name == "large" else []))
     put(s3, f"{MARCH}/02/cold.json.gz", export(8), StorageClass="DEEP_ARCHIVE")
     place = bucket(f"s3://{LOGS}")
+    with place.copies(100_000) as copies:  # opened before anything is listed
+        assert len([*copies.files(place.listing(Period()).files)]) == 4
+        assert len(copies.lost) == 2
     source = FileSource(place, Period(), 100_000)
-    place.listing(Period())
     s3.delete_object(Bucket=LOGS, Key=f"{MARCH}/02/gone.json.gz")
     put(s3, f"{MARCH}/02/replaced.json.gz", event(1))
     deny = policy(
@@ -186,7 +188,7 @@ def test_a_bucket_that_is_gone_ends_the_run(s3: Any, monkeypatch: pytest.MonkeyP
     place = bucket(f"s3://{LOGS}")
 
     def gone(**_: Any) -> None:
-        raise EndpointConnectionError(endpoint_url="https://s3.example.com")
+        raise ReadTimeoutError(endpoint_url="https://s3.example.com")
 
     place.s3.meta.events.register("before-send.s3.GetObject", gone)
     with pytest.raises(PlaceUnusable, match="does not answer any more"):
