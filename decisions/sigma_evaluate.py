@@ -30,15 +30,15 @@ from decisions.sigma_values import everything, values
 def holds(node: Node, record: Mapping[str, Any]) -> bool:
     """Whether a record is as the tree says."""
     match node:
+        case Leaf():
+            found = everything(record) if node.path is None else values(record, node.path)
+            return any(_passes(node, value, record) for value in found)
         case AllOf():
             return all(holds(item, record) for item in node.items)
         case AnyOf():
             return any(holds(item, record) for item in node.items)
         case Not():
             return not holds(node.item, record)
-        case Leaf():
-            found = everything(record) if node.path is None else values(record, node.path)
-            return any(_passes(node, value, record) for value in found)
 
 
 def _passes(leaf: Leaf, value: str, record: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 LOWER = UPPER.lower()
@@ -29,13 +29,18 @@ class Pattern:
 
     parts: tuple[str | Wild, ...]
 
-    @property
+    @cached_property
     def literal(self) -> str | None:
         """The whole text when there is no wildcard."""
         if not self.parts:
             return ""
         first = self.parts[0]
         return first if len(self.parts) == 1 and isinstance(first, str) else None
+
+    @cached_property
+    def folded(self) -> str | None:
+        """`literal` with A to Z as a to z."""
+        return None if self.literal is None else fold(self.literal)
 
     @property
     def anything(self) -> bool:
@@ -73,6 +78,8 @@ def pattern(text: str) -> Pattern:
 
 def fits(expected: Pattern, text: str, cased: bool = False) -> bool:
     """Whether the whole text fits the pattern."""
+    if (whole := expected.literal if cased else expected.folded) is not None:
+        return whole == (text if cased else fold(text))
     return _regex(expected, cased).fullmatch(text if cased else fold(text)) is not None
 
 

@@ -9,11 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 import hyperscan
 
 from decisions.sigma_literals import ESCAPED
+from tasks.hunting.cut import FIRST
 from tasks.hunting.search import Group, Pattern, Search
 
 ESCAPE = rb"\\u00"
 HIDDEN = re.compile(ESCAPED)
 """A letter or digit that stands escaped may hide a text from every other pattern: such a record is parsed."""
+LIST = rb'\[\{"event'
+"""Where a list of records begins, or within a record a list of what looks like records."""
+FIRST_LIST = FIRST + len('{"event')
+MANY = 24
+"""Among so many patterns one more costs nothing; beside fewer it costs more than looking for it where something was found."""
 NOWHERE = rb"\n\n\n\n\x00"
 """What stands nowhere, as there must be something to compile."""
 TELLING = 256 * 1024
@@ -28,6 +34,8 @@ class Patterns:
         self._searches, self._json = searches, json
         self._choice = {n: search.groups[0] for n, search in enumerate(searches) if search.groups}
         self._open = any(search.groups and len(search.groups) > 1 for search in searches)
+        self.lookalikes: bool | None = None
+        """Whether in the file last looked at there may be such a list within a record; None: that was not looked for."""
         self._compile(self._choice)
 
     def found(self, text: bytes | bytearray) -> list[tuple[int, int]]:
@@ -43,10 +51,13 @@ class Patterns:
 
     def _scan(self, text: bytes | bytearray) -> list[tuple[int, int]]:
         found: list[tuple[int, int]] = []
-        append, escape = found.append, self._escape
+        append, escape, listed = found.append, self._escape, self._escape + 1
+        self.lookalikes = False if self._lists else None
 
         def matched(pattern: int, _begin: int, end: int, _flags: int, _context: object) -> None:
-            if pattern != escape or HIDDEN.match(text, end - len(ESCAPE) + 1):
+            if pattern == listed:
+                self.lookalikes = self.lookalikes or end > FIRST_LIST
+            elif pattern != escape or HIDDEN.match(text, end - len(ESCAPE) + 1):
                 append((end, pattern))
 
         self._database.scan(text, match_event_handler=matched)
@@ -78,6 +89,9 @@ class Patterns:
         if self._json:
             known[(ESCAPE, False)] = self._escape
             self._of_pattern.append(list(range(len(self._searches))))
+        self._lists = self._json and len(known) >= MANY
+        if self._lists:
+            known[(LIST, False)] = self._escape + 1
         if not known:
             known[(NOWHERE, False)] = self._escape
             self._of_pattern.append([])

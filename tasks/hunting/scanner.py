@@ -69,20 +69,21 @@ class Scanner:
         seen: Counter[int] = Counter()
         tired: set[int] = set()
         try:
-            for begin, end, candidates in self._every_piece(text, found) if self._every else self._cut(text, found):
+            for begin, end, candidates in self._pieces(text, found, tired):
                 if not (candidates := candidates - tired):
                     continue
                 try:
                     record = _object(text, begin, end)
                 except ValueError:
-                    if self._every:
+                    if not tired.issuperset(self._every):
                         raise
                     begin, end, record = _settled(text, begin)
                 if matched := self._matched(record, candidates):
                     hits[begin] = begin, end, matched
                     seen.update(matched)
                     tired |= {n for n in matched if seen[n] >= TIRED and not self._searches[n].proved}
-            if hits and not self._every and self._needs_proof(text, hits.values()):
+            # Where every piece was parsed, an object within a record has shown itself by what was no JSON before it.
+            if hits and tired.issuperset(self._every) and self._needs_proof(text, hits.values()):
                 hits = self._proved(text, hits.values())
         except ValueError:
             return False
@@ -96,7 +97,9 @@ class Scanner:
 
     def _needs_proof(self, text: cut.Text, hits: Iterable[Span]) -> bool:
         """An object within a record can look like a record: where there are such, and where each hit counts."""
-        return any(self._searches[n].proved for *_, matched in hits for n in matched) or cut.lookalikes(text)
+        if any(self._searches[n].proved for *_, matched in hits for n in matched):
+            return True
+        return cut.lookalikes(text) if self._patterns.lookalikes is None else self._patterns.lookalikes
 
     def _proved(self, text: cut.Text, hits: Iterable[Span]) -> dict[int, Span]:
         """The hits that are records; instead of an object within a record the record, if it answers itself."""
@@ -108,7 +111,9 @@ class Scanner:
                 proved[begin] = begin, end, matched
         return proved
 
-    def _cut(self, text: cut.Text, found: Sequence[tuple[int, int]]) -> Iterable[tuple[int, int, set[int]]]:
+    def _cut(
+        self, text: cut.Text, found: Sequence[tuple[int, int]], tired: set[int]
+    ) -> Iterable[tuple[int, int, set[int]]]:
         """The records in which something was found, each with the searches that it may answer."""
         begin = end = 0
         candidates: set[int] = set()
@@ -116,21 +121,27 @@ class Scanner:
             if at > end:
                 if candidates:
                     yield begin, end, candidates
+                    candidates = set()
+                if tired.issuperset(self._patterns.searches_of(pattern)):
+                    continue
                 begin, end = cut.around(text, at)
-                candidates = set()
             candidates.update(self._patterns.searches_of(pattern))
         if candidates:
             yield begin, end, candidates
 
-    def _every_piece(self, text: cut.Text, found: Sequence[tuple[int, int]]) -> Iterable[tuple[int, int, set[int]]]:
-        """Every record, each with the searches that it may answer."""
-        place = 0
-        for begin, end in cut.pieces(text):
+    def _pieces(
+        self, text: cut.Text, found: Sequence[tuple[int, int]], tired: set[int]
+    ) -> Iterable[tuple[int, int, set[int]]]:
+        """Every record as long as a search needs that, each with the searches that it may answer; then those found."""
+        place, pieces = 0, iter(cut.pieces(text))
+        while not tired.issuperset(self._every) and (piece := next(pieces, None)):
+            begin, end = piece
             candidates = set(self._every)
             while place < len(found) and found[place][0] <= end:
                 candidates.update(self._patterns.searches_of(found[place][1]))
                 place += 1
             yield begin, end, candidates
+        yield from self._cut(text, found[place:], tired)
 
     def _ids(self, matched: Iterable[int]) -> list[str]:
         return [self._searches[n].id for n in matched]

@@ -201,6 +201,18 @@ def test_a_rule_that_most_records_answer_tires(tmp_path: Path) -> None:
     assert told.counts["rare"] == 1
 
 
+def test_records_within_a_record_are_none_beside_a_rule_that_tires(tmp_path: Path) -> None:
+    """As long as every record is parsed for such a rule, they show themselves; after that they are to be proved, too."""
+    loaded = load_rules({n: RULES.format(name=n, id=n, selection="{userAgent|re: '^[a-z]'}") for n in ("a", "b")})
+    assert all(rule.costly for rule in loaded.rules)
+    fakes = [export(number) for number in (7, 8, 9)]
+    records = [*(event(n) for n in range(200)), event(200, requestParameters={"d": fakes}), export(201), event(202)]
+    scanner = Scanner([searches.exports(), *searches.rules(loaded.rules)], LIMIT)
+    told = scan(write(tmp_path, compact(records)), scanner)
+    assert [json.loads(hit.raw)["eventID"] for hit in told.hits if "exports" in hit.searches] == [export(201)["eventID"]]
+    assert told.tired == {"a", "b"}
+
+
 def test_of_several_texts_the_rarest_is_looked_for(tmp_path: Path) -> None:
     """Which text is rare is learned from the logs, and changes no answer."""
     rule = load_rules(
