@@ -123,8 +123,8 @@ class Walk:
         if not answer.get("IsTruncated"):
             return
         last = max([*(found["Key"] for found in contents[-1:]), *folders[-1:]], default="")
-        known = stem(last)
-        if known in self._stems and known is not None and not page.day_of:
+        known = self._by_days(last)
+        if known is not None and known in self._stems and not page.day_of:
             self._open.append(Page(page.prefix, after=f"{known}3"))  # behind every day: they are listed on their own
         else:
             self._open.append(Page(page.prefix, page.flat, token=answer["NextContinuationToken"], day_of=page.day_of))
@@ -162,7 +162,7 @@ class Walk:
     def _object(self, page: Page, found: Any) -> None:
         key, size = found["Key"], found["Size"]
         folder, _, name = key.rpartition("/")
-        if (begin := stem(key)) and self._days.bounded and not page.flat and begin != page.day_of:
+        if not page.flat and (begin := self._by_days(key)) is not None and begin != page.day_of:
             self._stem(begin)
             return
         if not name and not size:
@@ -171,6 +171,11 @@ class Walk:
         taken = take(self._listed.listing, file, name, PLACE.search(folder), named=key == self._where.prefix)
         if taken and found.get("StorageClass", "STANDARD") != "STANDARD":
             self._class(taken, found["StorageClass"], found.get("RestoreStatus", {}))
+
+    def _by_days(self, key: str) -> str | None:
+        """What the key of an access log begins with, where the days of all such can be asked for."""
+        begin = stem(key) if self._days.bounded else None
+        return begin if begin is not None and begin.startswith(self._where.prefix) else None
 
     def _stem(self, begin: str) -> None:
         """Access logs in the usual form: their days can be asked for by name."""

@@ -160,6 +160,8 @@ def test_access_logs_are_listed_by_the_day_in_their_names(s3: Any, monkeypatch: 
     lists = [told for name, told in seen if name == "ListObjectsV2"]
     assert len(lists) < 25
     assert not [told for told in lists if told.get("ContinuationToken")]
+    for prefix in (f"access/exports-{access_log(4)}", "access/exports-2026-03-04-1"):
+        assert len(bucket(f"s3://{LOGS}/{prefix}").listing(period).files) == 1
     result = look("access/", period)
     assert [finding.time.day for finding in result.findings if finding.kind == "download"] == [2]
 
