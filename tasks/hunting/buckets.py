@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from settings.buckets import BucketSettings, buckets
 from tasks import sts
-from tasks.hunting import cost, pool
+from tasks.hunting import batch, cost, pool
 from tasks.hunting.batch import Batch
 from tasks.hunting.buckets_address import DENIED, Address, BucketUnusable, address, refusal
 from tasks.hunting.buckets_layout import Days
@@ -54,6 +54,7 @@ class Bucket:
     told: Callable[[int], None] = lambda _: None
     _listed: dict[Period, Listed] = field(default_factory=dict)
     _archived: dict[str, str] = field(default_factory=dict)
+    _lost: set[tuple[LogFile, str]] = field(default_factory=set)
 
     def listing(self, period: Period) -> Listing:
         """The log files of the period, by day. Raises BucketUnusable when nothing can be listed."""
@@ -87,14 +88,16 @@ class Bucket:
             yield stack.enter_context(Copies(stored, spool, self.limits, max_bytes))
 
     def scan(self, files: Sequence[LogFile], what: pool.Pass, workers: int | None) -> Iterator[Batch]:
-        """One pass; objects that cannot be had are named in the last batch."""
+        """One pass; objects that cannot be had are named at its end, each of them, but not in a second pass again."""
         with self.copies(what.max_bytes) as copies:
             yield from pool.scan(copies.files(files), what, workers, copies.done)
-            lost = Batch()
-            for file, why in copies.lost:
-                lost.add(Scanned(file, problems=[f"it cannot be read: {why}"], unread=True))
-            if lost.files:
-                yield lost
+            lost = [one for one in copies.lost if one not in self._lost]
+        self._lost.update(lost)
+        for begin in range(0, len(lost), batch.SAID):
+            told = Batch()
+            for file, why in lost[begin : begin + batch.SAID]:
+                told.add(Scanned(file, problems=[f"it cannot be read: {why}"], unread=True))
+            yield told
 
     def named(self, path: str) -> str:
         """s3://BUCKET/KEY already."""

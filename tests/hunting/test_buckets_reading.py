@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from settings import buckets as bucket_settings
-from tasks.hunting import buckets_reading
+from tasks.hunting import batch, buckets_reading
 from tasks.hunting.buckets import bucket
 from tasks.hunting.buckets_address import address
 from tasks.hunting.buckets_spool import NAME
@@ -201,3 +201,25 @@ def test_a_key_comes_back_from_its_name_as_it_was(prefix: str, key: str) -> None
     where = address(f"s3://{LOGS}/{prefix}")
     assert where.prefix == prefix
     assert where.key(where.named(key)) == key
+
+
+def test_every_object_that_was_not_read_is_named_once(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are, and in both passes: none of them counts as searched."""
+    monkeypatch.setattr(batch, "SAID", 2)
+    for n in range(5):
+        put(s3, f"{MARCH}/02/{n}.json.gz", event(n), StorageClass="GLACIER")
+    put(s3, f"{MARCH}/02/good.json.gz", export(1))
+    coverage = look().coverage
+    assert [problem.path[-9:] for problem in coverage.quarantined] == [f"{n}.json.gz" for n in range(5)]
+    assert (coverage.files_found, coverage.files_searched) == (6, 1)
+
+
+def test_the_role_reads_log_files_and_nothing_else(s3: Any) -> None:
+    """What lies beside the logs is named, not read: it may be the exported image."""
+    put(s3, f"{MARCH}/02/a.json.gz", export(1))
+    put(s3, "vms/export-i-0123456789abcdef0.json.gz", export(2))
+    result = look()
+    assert exports(result) == {"00000001-0000-4000-8000-000000000000"}
+    (left,) = result.coverage.quarantined
+    assert left.path == f"s3://{LOGS}/vms/export-i-0123456789abcdef0.json.gz"
+    assert "s3:GetObject" in left.why
