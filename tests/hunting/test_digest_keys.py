@@ -10,6 +10,8 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from decisions.digest_keys import NoKeys, keys_of
 from lab.trail_digests import Signer
@@ -68,3 +70,31 @@ def test_a_key_under_another_fingerprint_is_refused() -> None:
     swapped["PublicKeyList"][0]["Value"] = other.public_keys()["PublicKeyList"][0]["Value"]
     with pytest.raises(NoKeys, match="another fingerprint"):
         keys_of(swapped)
+
+
+def test_aws_own_keys_and_a_signature_of_theirs_are_of_the_form_that_is_checked() -> None:
+    """From AWS's documentation: the public key 31e8… and the signature in its sample digest file.
+
+    The text that was signed is not published; but the signature opens under the key to the SHA-256 of some text, padded as
+    we check it, and the fingerprint is the key's MD5. No genuine set of digest files was to be had.
+    """
+    (key,) = keys_of(
+        {"PublicKeyList": [{"Fingerprint": "31e8b5433410dfb61a9dc45cc65b22ff", "Value": AWS_KEY}]}
+    ).values()
+    opened = key.recover_data_from_signature(bytes.fromhex(AWS_SIGNATURE), PKCS1v15(), SHA256())
+    assert len(opened) == 32
+
+
+AWS_KEY = (
+    "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAqlzPJbvZJ42UdcmLfPUqXYNfOs6I8lCfao/tOs8CmzPOEdtLWugB9xoIUz78qVHdKIqxbaG4jWHf"
+    "JBiOSSFBM0lt8cdVo4TnRa7oG9io5pysS6DJhBBAeXsicufsiFJR+wrUNh8RSLxL4k6G1+BhLX20tJkZ/erT97tDGBujAelqseGg3vPZbTx9SMfOLN65PdLF"
+    "udLP7Gat0Z9p5jw/rjpclKfo9Bfc3heeBxWGKwBBOKnFAaN9V57pOaosCvPKmHd9bg7jsQkI9Xp22IzGLsTFJZYVA3KiTAElDMu80iFXPHEq9hKNbt9e4URF"
+    "am+1utKVEiLkR2disdCmPTK0VQIDAQAB"
+)
+AWS_SIGNATURE = (
+    "50887ccffad4c002b97caa37cc9dc626e3c680207d41d27fa5835458e066e0d3652fc4dfc30937e4d5f4cc7f796e7a258fb50a43ac427f2237f6e505"
+    "d4efaf373d156e15e3b68dea9f58111d395b62628d6bd367a9024d2183b5c5f6e19466d3a996b92df705bc997b8a0e13430f241d733cf95df4e41bb6"
+    "c304c3f58363043572ea57a27085639ce187e679c0d81c7519b1184fa77fb7ab0b0e40a32dace6e1eefc3995c5ae182da49b62b26398cebb52a2201a"
+    "6387b75b89c83e5570bcb9bba6c34a80f2f00a1c6ebe07d1ff149eccd812dc805bb3eeff6657db32a6cb48d2d096404eb76181877bc6ebb8cd0b23f8"
+    "23200155b2fd8848d428e46e8456328a"
+)
