@@ -15,10 +15,9 @@ def main() -> None:
     run = connection.recv().prepared()
     while True:
         try:
-            files = connection.recv()
-        except EOFError:
+            connection.send(run(connection.recv()))
+        except (EOFError, ConnectionError):
             return
-        connection.send(run(files))
 
 
 if __name__ == "__main__":
