@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
-import shutil
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from decisions.digest_logs import DOUBTED, LATER, UNCOVERED
-from lab.trail_digests import HOUR, Signer, write_digest, write_digests
+from decisions.digest_logs import DOUBTED, UNCOVERED
+from lab.trail_digests import HOUR, Signer, write_digest
 from tasks.hunting.coverage import Period
 from tasks.hunting.digest_keys import FileKeys
 from tasks.hunting.digests import validated
-from tests.hunting.logs_of import ACCOUNT, REGION, compact, event, export
+from tests.hunting.logs_of import compact, event
 from tests.hunting.trails_of import FIRST, HOURS, PLACE, Trail, breaks, log_file, trail
-
-
-@pytest.fixture(scope="module")
-def untouched(tmp_path_factory: pytest.TempPathFactory) -> Trail:
-    """Made once: each test works on a copy."""
-    return trail(tmp_path_factory.mktemp("trail") / "logs")
-
-
-@pytest.fixture
-def mine(untouched: Trail, tmp_path: Path) -> Trail:
-    """A copy to tamper with."""
-    return untouched.copy(tmp_path / "logs")
 
 
 def test_an_untouched_trail_is_whole_but_for_the_newest_signature(mine: Trail) -> None:
@@ -189,75 +176,3 @@ def test_log_files_of_a_changed_digest_are_not_proven(mine: Trail) -> None:
     told = mine.validated()
     assert breaks(told) == {("changed-digest", mine.name(mine.digests[4].path))}
     assert told.logs_unproven == {DOUBTED: 1, UNCOVERED: 1}
-
-
-def test_digests_missing_at_the_end_are_found_by_log_files_that_came_later(mine: Trail) -> None:
-    """The last hours' digests are named by nobody; that log files were delivered after them shows it."""
-    for digest in mine.digests[-3:]:
-        digest.path.unlink()
-    told = mine.validated()
-    assert breaks(told) == {("missing-digest", f"{ACCOUNT} {REGION}")}
-    assert told.logs_unproven == {LATER: 6}
-
-
-def test_a_place_without_any_digest_is_a_break(mine: Trail) -> None:
-    """Whoever deletes all digests of a Region is seen, as validation writes them every hour for each Region."""
-    other = mine.root / PLACE.replace(REGION, "eu-west-1")
-    path = log_file(other, FIRST, "CCCCCCCCCCCCCCCC", compact([event(1)]))
-    path.rename(path.with_name(path.name.replace(REGION, "eu-west-1")))
-    assert breaks(mine.validated()) == {("no-digests", f"{ACCOUNT} eu-west-1")}
-    shutil.rmtree(mine.root / f"AWSLogs/{ACCOUNT}/CloudTrail-Digest")
-    told = mine.validated()
-    assert ("no-digests", f"{ACCOUNT} {REGION}") in breaks(told)
-    assert "no digest file" in told.headline()
-
-
-def test_a_file_with_another_name_in_the_folder_of_log_files_is_planted(mine: Trail) -> None:
-    """It would be searched as any other."""
-    (mine.root / PLACE / "extra.json").write_bytes(compact([export(1)]))
-    assert breaks(mine.validated()) == {("planted-log", f"{PLACE}/extra.json")}
-
-
-@pytest.mark.parametrize("stamp", ["00010101T0000Z", "99991231T2359Z", "20261332T2561Z"])
-def test_names_of_no_plausible_time_are_no_names_of_cloudtrail(mine: Trail, stamp: str) -> None:
-    """Somebody may give a file any name."""
-    (mine.root / PLACE / f"{ACCOUNT}_CloudTrail_{REGION}_{stamp}_DDDDDDDDDDDDDDDD.json.gz").write_bytes(b"")
-    digest = mine.digests[2].path
-    shutil.copy(digest, digest.with_name(f"{ACCOUNT}_CloudTrail-Digest_{REGION}_t_{REGION}_{stamp[:13]}59Z.json.gz"))
-    assert {kind for kind, _ in breaks(mine.validated())} == {"planted-log"}
-
-
-def test_a_copy_of_some_days_is_whole(tmp_path: Path) -> None:
-    """The first digest of a copy names the one before, and log files of the evening before: neither is missing here."""
-    place = tmp_path / "logs" / f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}"
-    for number in range(8):
-        at = FIRST.replace(day=1, hour=21, minute=40) + number * HOUR
-        log_file(place / f"{at:%Y/%m/%d}", at, f"{number:016X}", compact([event(number)]))
-    mine = Trail(tmp_path / "logs", signer := Signer(), [])
-    write_digests(mine.root, signer)
-    whole = mine.validated()
-    assert not whole.broken
-    shutil.rmtree(place / "2026/03/01")
-    shutil.rmtree(place.parents[0].parent / f"CloudTrail-Digest/{REGION}/2026/03/01")
-    told = mine.validated()
-    assert not told.broken
-    assert sum(told.logs_unproven.values()) == 1
-    period = Period(FIRST.replace(hour=0), FIRST.replace(hour=23))
-    assert not mine.validated(period=period).broken
-
-
-def test_a_period_is_validated_with_what_its_neighbours_know(tmp_path: Path) -> None:
-    """Only digests and log files of the period are judged; the digest after the last is read for its signature."""
-    place = tmp_path / "logs" / f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}"
-    for number in range(5 * 24):
-        at = FIRST + number * HOUR
-        log_file(place / f"{at:%Y/%m/%d}", at, f"{number:016X}", compact([event(number)]))
-    mine = Trail(tmp_path / "logs", Signer(), [])
-    digests = write_digests(mine.root, mine.signer)
-    digests[-1].path.write_bytes(b"")
-    sorted(place.glob("2026/03/06/*"))[0].write_bytes(b"")
-    assert len(breaks(mine.validated())) == 2
-    told = mine.validated(period=Period(FIRST, FIRST + 24 * HOUR))
-    assert not told.broken
-    assert told.chains[0].unsigned == ()
-    assert told.logs_matching == 0
