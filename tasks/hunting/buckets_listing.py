@@ -77,7 +77,14 @@ class Walk:
                     told(len(self._listed.listing.files))
             finally:
                 executor.shutdown(cancel_futures=True)
-        self._listed.listing.files.sort(key=lambda file: (file.day, file.account, file.region, file.path))
+        listing, place = self._listed.listing, self._where.named(self._where.prefix)
+        listing.files.sort(key=lambda file: (file.day, file.account, file.region, file.path))
+        if self._days.bounded:
+            listing.notes.append(f"Of {place} only the days of the period and of late delivery were listed.")
+        if self._unknown > 1:
+            listing.notes.append(
+                f"{self._unknown} folders of {place} are in no layout with days: they were listed whole."
+            )
         return self._listed
 
     def _ask(self, page: Page) -> Any:

@@ -93,7 +93,7 @@ class Covered:
             quarantined=tuple(dict.fromkeys(unread)),
             damaged=tuple(dict.fromkeys(damaged)),
             gaps=tuple(gaps),
-            notes=(BEST_EFFORT,) if access else (NO_ACCESS_LOGS,),
+            notes=(BEST_EFFORT if access else NO_ACCESS_LOGS, *found.notes),
         )
 
 

@@ -47,7 +47,6 @@ class FileSource:
     def first(self, rules: Sequence[Rule]) -> Sequence[Found]:
         """All files of the period, once."""
         self._listing = self._where.listing(self.period)
-        self._gaps += self._listing.gaps
         self._files = [file for file in self._listing.files if self.period.delivers(file)]
         batches = self._scan("exports", self._files, [searches.exports(EXPORTS), *searches.rules(rules)])
         for batch in batches:

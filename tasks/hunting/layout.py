@@ -54,8 +54,8 @@ class Listing:
     """CloudTrail's digest files, and what lies beside them."""
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     """Folders and files that could not be looked at, with the reason."""
-    gaps: list[str] = field(default_factory=list)
-    """Sentences about what was not listed."""
+    notes: list[str] = field(default_factory=list)
+    """Sentences about what was not listed, or more than was asked for."""
 
 
 def listing(root: Path) -> Listing:
