@@ -24,7 +24,7 @@ class IsExport:
 
     def __call__(self, record: Mapping[str, Any]) -> bool:
         """By name and source."""
-        return record.get("eventName") in EXPORT_CALLS and record.get("eventSource") in {EC2, None}
+        return record.get("eventName") in EXPORT_CALLS and record.get("eventSource") in (EC2, None)
 
 
 @dataclass(frozen=True)
