@@ -8,7 +8,7 @@ findings are the same. It never finds too little. Every value is a quoted litera
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from decisions.sigma_pattern import fold
 from decisions.sigma_sql import Dialect, quoted, quoted_name
@@ -22,8 +22,6 @@ EC2 = "ec2.amazonaws.com"
 UNKNOWN_DAY = "unknown"
 
 Spot = tuple[str | None, str | None, str]
-Places = Mapping[str | None, Sequence[tuple[str, str]]]
-"""By account (None: everywhere), from which day to which something is looked for."""
 
 
 def columns(names: Collection[str] = WHOLE) -> str:
@@ -47,34 +45,46 @@ def exports(relation: str, dialect: Dialect, calls: Collection[str], irregular: 
     return f"{query}\nUNION ALL SELECT {columns(SPOT)} FROM {relation} WHERE {quoted_name(IRREGULAR)} AND {named}"  # noqa: S608 - likewise
 
 
-def mentioning(relation: str, dialect: Dialect, keys: Collection[str], objects: Collection[str], places: Places) -> str:
-    """Spots of records, of these places, that hold a key as a whole field, or a part of an object's key in one."""
+def mentioning(
+    relation: str, dialect: Dialect, keys: Collection[str], objects: Collection[str], days: Sequence[tuple[str, str]]
+) -> str:
+    """Spots of records, of these days, that hold a key as a whole field, or a part of an object's key in one.
+
+    A test of one column is a query of its own: an engine reads the spot only of rows that pass it, and all rows otherwise.
+    """
     tests: list[str] = []
     if keys:
-        listed = ", ".join(quoted(key) for key in keys)
-        tests += [f'"accessKeyId" IN ({listed})', f'"issuedKey" IN ({listed})']
+        tests += [_in("accessKeyId", keys), _in("issuedKey", keys)]
     named = [text for text in (*keys, *objects) if is_mentioned(text)]
     if named:
         mentions = quoted_name(MENTIONS)
         some = _any([dialect.contains(mentions, quoted(text)) for text in named])
-        tests.append(f"({mentions} IS NOT NULL AND {some})")
-    tests += _anywhere([key for key in keys if not is_mentioned(key)], dialect, part=False)
-    tests += _anywhere([text for text in objects if not is_mentioned(text)], dialect, part=True)
-    return f"SELECT {columns(SPOT)} FROM {relation} WHERE {where_and_when(places)} AND {_any(tests)}"  # noqa: S608 - quoted literals
+        tests.append(f"{mentions} IS NOT NULL AND {some}")
+    anywhere = _anywhere([key for key in keys if not is_mentioned(key)], dialect, part=False)
+    anywhere += _anywhere([text for text in objects if not is_mentioned(text)], dialect, part=True)
+    tests += [_any(anywhere)] if anywhere else []
+    within = _days(days)
+    return "\nUNION ALL ".join(
+        f"SELECT {columns(SPOT)} FROM {relation} WHERE {within} AND {test}"  # noqa: S608 - quoted literals
+        for test in tests
+    )
 
 
-def rows(relation: str, spots: Collection[Spot]) -> str:
+def rows(relation: str, dialect: Dialect, spots: Collection[Spot]) -> str:
     """The rows at some spots, whole; of those without eventID all of the days concerned."""
     named = [(event, name, day) for event, name, day in spots if event is not None and name is not None]
     nameless = sorted({day for event, name, day in spots if event is None or name is None})
-    tests: list[str] = []
-    if named:
-        events, names, days = (sorted(set(column)) for column in zip(*named, strict=True))
-        tests.append(f"{_in(DAY, days)} AND {_in('eventName', names)} AND {_in('eventID', events)}")
+    some = [[spot for spot in named if spot[2] == day] for day in sorted({day for *_, day in named})]
+    tests = [_at(group) for group in (some if dialect.by_day else [named] if named else [])]
     if nameless:
         tests.append(f'{_in(DAY, nameless)} AND ("eventID" IS NULL OR "eventName" IS NULL)')
     # Apart from one another: an engine skips what it need not read by plain conditions alone.
     return "\nUNION ALL ".join(f"SELECT {columns()} FROM {relation} WHERE {test}" for test in tests)  # noqa: S608 - quoted literals
+
+
+def _at(spots: Collection[tuple[str, str, str]]) -> str:
+    events, names, days = (sorted(set(column)) for column in zip(*spots, strict=True))
+    return f"{_in(DAY, days)} AND {_in('eventName', names)} AND {_in('eventID', events)}"
 
 
 def lines(relation: str, dialect: Dialect, texts: Collection[str], days: Sequence[tuple[str, str]]) -> str:
@@ -107,16 +117,6 @@ def edge(relation: str, day: str, last: bool) -> str:
     """The first or the last eventTime of a day."""
     which = "max" if last else "min"
     return f'SELECT {which}("eventTime") FROM {relation} WHERE {quoted_name(DAY)} = {quoted(day)}'  # noqa: S608 - a quoted literal
-
-
-def where_and_when(places: Places) -> str:
-    """The condition on account and day; rows that do not tell one belong to every place."""
-    account = quoted_name("recipientAccountId")
-    everywhere = [span for spans in places.values() for span in spans]
-    found = [f"({account} IS NULL AND {_days(everywhere)})"]
-    for one, spans in places.items():
-        found.append(_days(spans) if one is None else f"({account} = {quoted(one)} AND {_days(spans)})")
-    return _any(found)
 
 
 def _days(spans: Sequence[tuple[str, str]]) -> str:

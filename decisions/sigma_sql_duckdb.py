@@ -16,6 +16,9 @@ _IPV6 = r"\A(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){0,7})?(?:::(?:[0-9A-Fa-f]{1
 class DuckDb:
     """The templates; variables of lambdas are numbered, so that none hides another."""
 
+    by_day = True
+    """IN is a join there, after all columns were read: what a day holds is less than what all do."""
+
     def __init__(self) -> None:
         self._numbers = count()
 

@@ -20,6 +20,9 @@ _IPV6 = r"\A[0-9A-Fa-f:]{2,39}\z"
 class Trino:
     """The templates; variables of lambdas are numbered, so that none hides another."""
 
+    by_day = False
+    """A query of more than 150 stages is refused."""
+
     def __init__(self) -> None:
         self._numbers = count()
 
@@ -28,8 +31,9 @@ class Trino:
         steps = "".join(f'."{name}"' for name in path)
         found = quoted(f"lax ${'.*' if members else ''}{steps}[*]")
         queried = f"json_query(CAST({column} AS varchar), {found} WITH UNCONDITIONAL ARRAY WRAPPER NULL ON EMPTY NULL ON ERROR)"
-        n = self._variable()
-        return f"transform(CAST(json_parse({queried}) AS array(json)), {n} -> {_text(n)})"
+        n, written = self._variable(), self._variable()
+        texts = f"transform(CAST(json_parse({queried}) AS array(json)), {n} -> json_format({n}))"
+        return f"transform({texts}, {written} -> {_text(written)})"
 
     def at(self, column: str, path: Path, test: Callable[[str], str]) -> str:
         """Any of the values."""
@@ -76,11 +80,10 @@ class Trino:
         return f"v{next(self._numbers)}"
 
 
-def _text(node: str) -> str:
-    written = f"json_format({node})"
+def _text(written: str) -> str:
     nested = f"""replace({written}, '\\"', '"')"""
     return (
         f"CASE WHEN {written} IN ('null', '{{}}') THEN NULL WHEN starts_with({written}, '\"') "
-        f"THEN json_extract_scalar({node}, '$') WHEN starts_with({written}, '{{') OR starts_with({written}, '[') "
+        f"THEN json_extract_scalar({written}, '$') WHEN starts_with({written}, '{{') OR starts_with({written}, '[') "
         f"THEN {nested} ELSE {written} END"
     )

@@ -22,8 +22,9 @@ BYTES = (*store_schema.JSON_COLUMNS, store_schema.REST)
 KINDS = {table: dict(columns) for table, columns in COLUMNS.items()}
 KINDS[CLOUDTRAIL].update(dict.fromkeys(BYTES, "bytes"))
 SORTED_BY = {CLOUDTRAIL: ("eventSource", "eventName", "eventTime"), ACCESS_LOG: access_log_schema.SORTED_BY}
-FORMAT = "format parquet, compression zstd, compression_level 1"
-"""Level 3 and level 1 take the same room on such data, and level 1 two thirds of the time."""
+FORMAT = "format parquet, compression zstd, compression_level 1, row_group_size 10240"
+"""Level 3 and level 1 take the same room on such data, and level 1 two thirds of the time. A hunt unpacks the row group of each
+of its few hits: small ones take a hundredth more room, and a twelfth of that time."""
 MEMORY = "1GB"
 
 

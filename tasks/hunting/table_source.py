@@ -15,7 +15,7 @@ from typing import Any
 from decisions import hunt_sql
 from decisions.cloudtrail import parse_record
 from decisions.hunt import HuntCoverage
-from decisions.hunt_sql import Places, Spot
+from decisions.hunt_sql import Spot
 from decisions.sigma import Rule
 from decisions.store_schema import record
 from tasks.hunting.coverage import Period
@@ -32,6 +32,7 @@ TEXTS = 200
 """Keys and objects of one question: engines limit the length of a query, Athena to 262,144 bytes."""
 SPOTS = 3000
 """Rows that are read by one query, for the same reason."""
+Test = Callable[[Mapping[str, Any]], bool]
 
 
 @dataclass
@@ -55,7 +56,7 @@ class TableSource:
         relation = self.table.relation(CLOUDTRAIL, self._days)
         irregular = bool(list(self.table.rows(hunt_sql.is_irregular(relation))))
         sql = hunt_sql.exports(relation, self.table.dialect, EXPORT_CALLS, irregular)
-        found = self._held(EXPORTS, relation, self._spots(EXPORTS, sql), IsExport())
+        found = self._held({EXPORTS: IsExport()}, relation, self._spots(EXPORTS, sql))
         asked = ask(
             self.table, relation, [r for r in rules if r.service == "cloudtrail"], self.period, irregular, self.kept
         )
@@ -67,18 +68,18 @@ class TableSource:
 
     def second(self, followed: Followed) -> Sequence[Found]:
         """What of the windows holds a key or an object's text."""
+        days = days_around(followed)
         found: list[Found] = []
-        keys, objects = list(followed.keys), list(followed.objects)
         if self.table.holds(CLOUDTRAIL):
             relation = self.table.relation(CLOUDTRAIL, self._days)
-            for some in _chunks(keys, TEXTS):
-                sql = hunt_sql.mentioning(relation, self.table.dialect, some, (), places_of(followed))
-                found += self._held(KEYS, relation, self._spots(KEYS, sql), Mentions(frozenset(some)))
-            for some in _chunks(objects, TEXTS):
-                sql = hunt_sql.mentioning(relation, self.table.dialect, (), some, places_of(followed))
-                found += self._held(OBJECTS, relation, self._spots(OBJECTS, sql), Mentions(frozenset(some), part=True))
-        for some in _chunks(objects, TEXTS):
-            found += self._lines().holding(some, [span for spans in places_of(followed).values() for span in spans])
+            wanted = [(KEYS, key) for key in followed.keys] + [(OBJECTS, text) for text in followed.objects]
+            for some in _chunks(wanted, TEXTS):
+                keys, objects = ([text for kind, text in some if kind == which] for which in (KEYS, OBJECTS))
+                sql = hunt_sql.mentioning(relation, self.table.dialect, keys, objects, days)
+                tests = {KEYS: Mentions(frozenset(keys)), OBJECTS: Mentions(frozenset(objects), part=True)}
+                found += self._held(tests, relation, self._spots("keys and objects", sql))
+        for some in _chunks(list(followed.objects), TEXTS):
+            found += self._lines().holding(some, days)
         return found
 
     def counts(self) -> Mapping[str, int]:
@@ -99,15 +100,14 @@ class TableSource:
         self._left_out({search: len(spots) - self.kept} if len(spots) > self.kept else {})
         return spots[: self.kept]
 
-    def _held(
-        self, search: str, relation: str, spots: Sequence[Spot], test: Callable[[Mapping[str, Any]], bool]
-    ) -> list[Found]:
-        """The records at these spots that pass."""
-        return [
-            one
-            for raw, day in self._records(relation, spots)
-            if test(raw) and (one := self._found((search,), raw, day))
-        ]
+    def _held(self, tests: Mapping[str, Test], relation: str, spots: Sequence[Spot]) -> list[Found]:
+        """The records at these spots that pass one of the tests."""
+        found: list[Found] = []
+        for raw, day in self._records(relation, spots):
+            passed = tuple(name for name, test in tests.items() if test(raw))
+            if passed and (one := self._found(passed, raw, day)):
+                found.append(one)
+        return found
 
     def _ruled(self, relation: str, asked: Asked) -> list[Found]:
         """The records that rules match; those without eventID are asked again, as the spot does not tell which is which."""
@@ -123,7 +123,7 @@ class TableSource:
         since, until = self.period.bounds
         for some in _chunks(spots, SPOTS):
             wanted = set(some)
-            for cells in self.table.rows(hunt_sql.rows(relation, some)):
+            for cells in self.table.rows(hunt_sql.rows(relation, self.table.dialect, some)):
                 row: dict[str, Any] = dict(zip(hunt_sql.WHOLE, cells, strict=True))
                 if row["eventID"] is not None and (row["eventID"], row["eventName"], row["dt"]) not in wanted:
                     continue
@@ -163,13 +163,9 @@ def days_of(period: Period) -> Days | None:
     return since[:10] or "0000", until[:10]
 
 
-def places_of(followed: Followed) -> Places:
-    """The days of the windows, by account."""
-    places: dict[str | None, list[tuple[str, str]]] = {}
-    for window in followed.windows:
-        span = window.since.date().isoformat(), window.until.date().isoformat()
-        places.setdefault(window.account, []).append(span)
-    return places
+def days_around(followed: Followed) -> list[tuple[str, str]]:
+    """The days of the windows: accounts are told apart by whoever asked."""
+    return hunt_sql.joined([(one.since.date().isoformat(), one.until.date().isoformat()) for one in followed.windows])
 
 
 def _chunks(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
