@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from tasks.hunting.duckdb_table import DuckDbTable
     from tasks.hunting.source import Source
     from tasks.hunting.table import Table
+    from tasks.hunting.table_coverage import NotWhole
 
 Told = Callable[[str, int, int, int, int], None]
 """As cli/hunt_progress.Progress.told."""
@@ -53,7 +55,7 @@ def source(
     where.named  # noqa: B018 - for what it raises
     if where.store:
         with _store(where.store) as table:
-            yield _of_table(table, period)
+            yield _of_table(table, period, _not_whole(where.store))
     elif where.elasticsearch:
         from cli import hunt_elasticsearch
 
@@ -86,7 +88,26 @@ def _store(folder: Path) -> DuckDbTable:
     return DuckDbTable(Store(folder))
 
 
-def _of_table(table: Table, period: Period) -> Source:
+def _of_table(table: Table, period: Period, files: NotWhole | None = None) -> Source:
     from tasks.hunting.table_source import TableSource
 
-    return TableSource(table, period)
+    return TableSource(table, period, not_whole=files)
+
+
+def _not_whole(folder: Path) -> NotWhole | None:
+    """What the case store's database knows of a store's log files, where there is one: none is started for it."""
+    from records import embedded
+    from settings.home import home
+
+    if not os.environ.get("VMEXPORT_DATABASE_URL") and embedded.running(home().home / "postgres") is None:
+        return None
+    from sqlalchemy.exc import OperationalError, ProgrammingError
+
+    from records.database import NoDatabase
+    from tasks.hunting.store import Store
+    from tasks.hunting.store_manifest import not_whole
+
+    try:
+        return not_whole(Store(folder))
+    except (NoDatabase, OperationalError, ProgrammingError):
+        return None  # the answer says that it is not known

@@ -28,6 +28,7 @@ class DuckDbTable:
     def __init__(self, store: Store, memory_bytes: int = 2_000_000_000, threads: int | None = None) -> None:
         self.name = f"the Parquet store {store.root}"
         self.dialect = DuckDb()
+        self.statement_bytes = None
         self._store = store
         self._spill = tempfile.TemporaryDirectory(prefix="vmexport-hunt-")
         self._connection = connect()
@@ -49,8 +50,8 @@ class DuckDbTable:
         self._spill.cleanup()
 
     def holds(self, table: str) -> bool:
-        """Whether it has a part."""
-        return bool(self._used[table])
+        """Whether it has a part, be it one that cannot be read."""
+        return bool(self._used[table]) or any(part.parent.parent.name == table for part in self._unread)
 
     def relation(self, table: str, days: Days | None) -> str:
         """A view of the parts that can be read; those of other days are not opened."""

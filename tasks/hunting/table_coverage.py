@@ -18,14 +18,22 @@ Present = dict[tuple[str, str], set[date]]
 
 
 @dataclass(frozen=True)
+class NotWhole:
+    """Log files of which the table holds nothing, or not all."""
+
+    quarantined: tuple[FileProblem, ...] = ()
+    damaged: tuple[FileProblem, ...] = ()
+
+
+@dataclass(frozen=True)
 class TableCoverage:
     """What the table says of itself."""
 
     table: Table
     period: Period
     days: Days | None
-    not_whole: Sequence[FileProblem] | None = None
-    """Log files that did not go into the table, or not wholly; None: not known."""
+    not_whole: NotWhole | None = None
+    """None: not known."""
 
     def told(self, gaps: Sequence[str]) -> HuntCoverage:
         """Asked after all other questions, so that what could not be read is known."""
@@ -40,6 +48,7 @@ class TableCoverage:
             first, last = (self._edge(relation, told[n], bool(n)) if told else None for n in (0, -1))
         parts = [self.table.parts(name, self.days) for name in (CLOUDTRAIL, ACCESS_LOG) if self.table.holds(name)]
         access = self.table.holds(ACCESS_LOG)
+        files = self.not_whole or NotWhole()
         return HuntCoverage(
             files_found=sum(one.found for one in parts),
             files_searched=sum(one.searched for one in parts),
@@ -49,8 +58,8 @@ class TableCoverage:
             events=events,
             first=first,
             last=last,
-            quarantined=tuple(problem for one in parts for problem in one.quarantined),
-            damaged=tuple(self.not_whole or ()),
+            quarantined=(*(problem for one in parts for problem in one.quarantined), *files.quarantined),
+            damaged=files.damaged,
             gaps=(*day_gaps(present, "event"), *_edges(present, self.period), *gaps),
             notes=(*self._notes(parts), BEST_EFFORT if access else NO_ACCESS_LOGS),
         )
@@ -67,9 +76,17 @@ class TableCoverage:
 def _days(places: Iterable[tuple[str | None, str | None, str]]) -> Present:
     found: Present = {}
     for account, region, day in places:
-        if account and region and day != UNKNOWN_DAY:
-            found.setdefault((account, region), set()).add(date.fromisoformat(day))
+        if account and region and (when := _date(day)):
+            found.setdefault((account, region), set()).add(when)
     return found
+
+
+def _date(day: str) -> date | None:
+    """None of `unknown`, and of a folder that somebody named otherwise."""
+    try:
+        return date.fromisoformat(day)
+    except ValueError:
+        return None
 
 
 def _edges(present: Present, period: Period) -> Iterable[str]:

@@ -22,7 +22,7 @@ from tasks.hunting.coverage import Period
 from tasks.hunting.searches import EXPORT_CALLS, IsExport, Mentions
 from tasks.hunting.source import EXPORTS, KEYS, OBJECTS, Followed, Found
 from tasks.hunting.table import CLOUDTRAIL, Days, Table
-from tasks.hunting.table_coverage import TableCoverage
+from tasks.hunting.table_coverage import NotWhole, TableCoverage
 from tasks.hunting.table_lines import Lines
 from tasks.hunting.table_rules import Asked, ask
 
@@ -42,6 +42,8 @@ class TableSource:
     table: Table
     period: Period
     kept: int = KEPT
+    not_whole: NotWhole | None = None
+    """Log files that are known not to be in the table, or not wholly."""
     _counts: Counter[str] = field(default_factory=Counter)
     _gaps: list[str] = field(default_factory=list)
     _unasked: list[tuple[str, str]] = field(default_factory=list)
@@ -92,7 +94,7 @@ class TableSource:
 
     def coverage(self, gaps: Sequence[str]) -> HuntCoverage:
         """By part, row, account, Region and day."""
-        return TableCoverage(self.table, self.period, self._days).told([*self._gaps, *gaps])
+        return TableCoverage(self.table, self.period, self._days, self.not_whole).told([*self._gaps, *gaps])
 
     def _spots(self, search: str, sql: str) -> list[Spot]:
         """The answer to a question, at most so much of it as is read."""

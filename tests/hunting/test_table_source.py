@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.console import UsageProblem
+from cli.main import app
 from decisions.hunt import HuntFinding, HuntResult
 from decisions.sigma import Loaded, load_rules
 from lab.cloudtrail_generator import generate
@@ -194,6 +197,42 @@ def test_a_damaged_part_is_named_and_the_others_are_searched(tmp_path: Path) -> 
     assert "3 file(s) could NOT be searched" in " ".join(result.coverage.sentences())
     assert result.coverage.files_found == 5
     assert result.coverage.files_searched == 2
+
+
+@pytest.mark.parametrize("what", ["nothing", "an empty folder", "only damaged parts", "another period"])
+def test_a_store_in_which_nothing_can_be_searched_is_no_answer(tmp_path: Path, what: str) -> None:
+    """Exit 2, and never "nothing found"."""
+    since = "2026-01-01"
+    if what == "an empty folder":
+        (tmp_path / "cloudtrail").mkdir()
+    elif what != "nothing":
+        [part] = store_of(tmp_path, [event(1)]).parts()
+        if what == "another period":
+            since = "2026-06-01"
+        else:
+            part.write_bytes(b"nothing")
+    done = CliRunner().invoke(app, ["hunt", "--store", str(tmp_path), "--since", since])
+    assert done.exit_code == 2
+    assert "Nothing was searched" in done.output
+    assert "this is no answer" in done.output
+    assert ("could NOT be searched" in done.output) == (what == "only damaged parts")
+
+
+def test_the_command_tells_a_finding_and_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 1 with a finding, 0 without, a sentence where no store is."""
+    monkeypatch.setenv("VMEXPORT_HOME", str(tmp_path / "home"))  # no database runs there
+    store_of(tmp_path / "found", [export(1)])
+    store_of(tmp_path / "nothing", [event(1)])
+    done = CliRunner().invoke(app, ["hunt", "--store", str(tmp_path / "found"), "--json"])
+    assert done.exit_code == 1
+    answer = json.loads(done.stdout)
+    assert [one["kind"] for one in answer["findings"]] == ["export"]
+    assert answer["coverage"]["unit"] == "parts"
+    assert CliRunner().invoke(app, ["hunt", "--store", str(tmp_path / "nothing")]).exit_code == 0
+    for wrong in (["--store", str(tmp_path / "no")], ["--store", str(tmp_path), str(tmp_path)], []):
+        done = CliRunner().invoke(app, ["hunt", *wrong])
+        assert isinstance(done.exception, UsageProblem)
+        assert str(tmp_path) in str(done.exception) or "PATH or one of --store" in str(done.exception)
 
 
 TOO_MUCH = "title: Nobody can\nid: nobody\nlogsource: {product: aws, service: cloudtrail}\ndetection: {s: {userAgent|re: '(a{900}){900}'}, condition: s}\n"  # fmt: skip
