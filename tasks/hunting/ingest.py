@@ -24,8 +24,8 @@ from tasks.hunting.ingest_batch import Ingest, Ingested
 from tasks.hunting.layout import Listing, LogFile, listing
 from tasks.hunting.parquet_parts import NotWritten
 from tasks.hunting.source import EXPORTS, Found
-from tasks.hunting.store import Store
-from tasks.hunting.store_folder import clean, identity, opened, settle, staging
+from tasks.hunting.store import TABLES, Store
+from tasks.hunting.store_folder import StoreUnusable, clean, identity, opened, settle, staging
 from tasks.hunting.workers import Workers
 from tasks.logs.text import parse
 
@@ -117,7 +117,13 @@ def opened_for_work(store: Store, new: bool = False) -> Iterator[compaction.Open
 def _recover(connection: Connection, store: Store, store_id: str) -> None:
     """Do what was decided before somebody was stopped, and forget what was not."""
     with connection.begin():
-        pending = [part for part in store_parts.parts(connection, store_id) if part.state in {"staged", "leaving"}]
+        parts = store_parts.parts(connection, store_id)
+    if not parts and any(store.parts(table) for table in TABLES):
+        raise StoreUnusable(
+            f"{store.root} was filled with another case store, which knows what was read into it. Name that one by"
+            " VMEXPORT_DATABASE_URL, or fill a new folder"
+        )
+    pending = [part for part in parts if part.state in {"staged", "leaving"}]
     settle(store, pending)
     with connection.begin():
         store_parts.done_within(connection, store_id, pending)

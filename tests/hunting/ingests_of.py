@@ -17,6 +17,7 @@ from tasks.hunting.layout import CLOUDTRAIL, listing
 from tasks.hunting.store import Store
 from tasks.hunting.store_folder import staging
 from tasks.hunting.store_status import status
+from tests.hunting.logs_of import compact, event, write
 
 LIMIT = 64 * 1024 * 1024
 
@@ -24,6 +25,18 @@ LIMIT = 64 * 1024 * 1024
 def fill(logs: Path, folder: Path, workers: int | None = 1, limit: int = LIMIT) -> IngestResult:
     """One ingest, in this process."""
     return ingest(Store(folder), folder_source(logs), limit, workers)
+
+
+def filled(folder: Path) -> Path:
+    """A store of four ingests of the files below `logs`: ten events in five parts of three days."""
+    logs, store = folder / "logs", folder / "store"
+    for number in range(3):
+        of_march = event(10 + number, eventTime=f"2026-03-0{1 + number % 2}T00:00:00Z")
+        write(logs, compact([event(number, "B"), event(3 + number, "A"), of_march]), f"{number}.json.gz")
+        fill(logs, store)
+    write(logs, compact([event(20, eventTime=None)]), "no-time.json.gz")
+    fill(logs, store)
+    return store
 
 
 def rows(folder: Path, table: str = "cloudtrail", columns: str = "*") -> list[tuple[Any, ...]]:
