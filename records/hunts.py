@@ -18,9 +18,9 @@ from sqlalchemy.exc import IntegrityError
 
 from decisions.hunt import HuntFinding
 from records.database import transaction
+from records.manifest import FileRead
 from records.tables import hunt_finding, hunt_run, log_file
 
-FileState = Literal["done", "damaged", "quarantined"]
 TOLD: frozenset[str] = frozenset({"export", "download", "rule", "correlation"})
 """Kinds of findings that somebody is told of; the others are noted."""
 AT_ONCE = 5000
@@ -29,22 +29,6 @@ AT_ONCE = 5000
 
 class AlreadyRunning(RuntimeError):
     """Another run of this hunt is at work in this place."""
-
-
-@dataclass(frozen=True)
-class FileRead:
-    """One log file as it was when it was read."""
-
-    key: str
-    """Its name below the source, with `/`."""
-    size: int
-    etag: str
-    state: FileState
-    """`damaged`: read in part; `quarantined`: nothing of it could be read."""
-    events: int = 0
-    problems: tuple[str, ...] = ()
-    day: str | None = None
-    """Day of delivery, as its path tells."""
 
 
 @dataclass(frozen=True)

@@ -12,30 +12,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text
 
 from records.database import engine
+from records.manifest import Part
 from records.tables import log_file, store_part
-
-State = Literal["staged", "fresh", "live", "leaving"]
 
 
 class Busy(RuntimeError):
     """Somebody else is writing into this store."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """One Parquet file."""
-
-    table: str
-    day: str
-    name: str
-    rows: int
-    bytes: int
-    state: State = "staged"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from decisions.sigma_sql import quoted, quoted_name
 from records import store_parts
-from records.store_parts import Part
+from records.manifest import Part
 from tasks.hunting.gathered import NAMED_BY
 from tasks.hunting.parquet_parts import COLUMNS, SORTED_BY, connected, copied
 from tasks.hunting.store import ACCESS_LOG, UNKNOWN_DAY, Store

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from records.store_parts import Part
+from records.manifest import Part
 from tasks.hunting.parquet_parts import COLUMNS, SORTED_BY, written
 from tasks.hunting.store import ACCESS_LOG, CLOUDTRAIL
 

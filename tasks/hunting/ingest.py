@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from decisions.cloudtrail import parse_record
 from decisions.hunt import HuntFinding
 from records import hunts, store_parts
-from records.hunts import FileRead
+from records.manifest import FileRead
 from tasks.hunting import compaction
 from tasks.hunting.hunt import export_findings
 from tasks.hunting.ingest_batch import Ingest, Ingested

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from decisions import access_log_schema, store_schema
-from records.hunts import FileRead
-from records.store_parts import Part
+from records.manifest import FileRead, Part
 from tasks.hunting import typed_records
 from tasks.hunting.gathered import Gathered
 from tasks.hunting.inflate import TooLarge, packed, unpacked

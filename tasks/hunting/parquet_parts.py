@@ -11,7 +11,7 @@ import duckdb
 
 from decisions import access_log_schema, store_schema
 from decisions.sigma_sql import quoted
-from records.store_parts import Part
+from records.manifest import Part
 from tasks.hunting.arrow_columns import Columns
 from tasks.hunting.store import ACCESS_LOG, CLOUDTRAIL
 from tasks.hunting.store_folder import synced

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
-from records.store_parts import Part
+from records.manifest import Part
 from tasks.hunting.store import Store
 
 STAGING, NAMED = "_staging", "_store.json"

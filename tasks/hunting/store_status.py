@@ -8,7 +8,7 @@ from decisions.evidence import Frozen, utc
 from decisions.hunt import NAMED, size_words
 from records import hunts, store_parts
 from records.database import transaction
-from records.store_parts import Part
+from records.manifest import Part
 from tasks.hunting.store import TABLES, Store
 from tasks.hunting.store_folder import identity
 
