@@ -50,7 +50,7 @@ def mentioning(
 ) -> str:
     """Spots of records, of these days, that hold a key as a whole field, or a part of an object's key in one.
 
-    A test of one column is a query of its own: an engine reads the spot only of rows that pass it, and all rows otherwise.
+    A test of one column is a SELECT of its own where that saves reading the spots of all rows.
     """
     tests: list[str] = []
     if keys:
@@ -64,6 +64,7 @@ def mentioning(
     anywhere += _anywhere([text for text in objects if not is_mentioned(text)], dialect, part=True)
     tests += [_any(anywhere)] if anywhere else []
     within = _days(days)
+    tests = tests if dialect.many_selects else [_any(tests)]
     return "\nUNION ALL ".join(
         f"SELECT {columns(SPOT)} FROM {relation} WHERE {within} AND {test}"  # noqa: S608 - quoted literals
         for test in tests
@@ -75,7 +76,7 @@ def rows(relation: str, dialect: Dialect, spots: Collection[Spot]) -> str:
     named = [(event, name, day) for event, name, day in spots if event is not None and name is not None]
     nameless = sorted({day for event, name, day in spots if event is None or name is None})
     some = [[spot for spot in named if spot[2] == day] for day in sorted({day for *_, day in named})]
-    tests = [_at(group) for group in (some if dialect.by_day else [named] if named else [])]
+    tests = [_at(group) for group in (some if dialect.many_selects else [named] if named else [])]
     if nameless:
         tests.append(f'{_in(DAY, nameless)} AND ("eventID" IS NULL OR "eventName" IS NULL)')
     # Apart from one another: an engine skips what it need not read by plain conditions alone.

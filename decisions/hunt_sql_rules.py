@@ -40,22 +40,23 @@ def matched(
     """
     flag, known = quoted_name(IRREGULAR), names.get(NAME)
     by_name: dict[bool, dict[str, list[int]]] = {False: {}, True: {}}
-    queries: list[str] = []
+    always: list[tuple[int, str]] = []
     for n, rule in enumerate(rules):
         wanted = None if known is None else needed(rule.detection, NAME, known)
         if wanted is None:
-            # By itself: beside it no row could be left out by its name, and all columns of all rows would be read.
-            test = Rendering(dialect, names).node(rule.detection)
-            queries.append(_query(relation, _told([(n, test)]), f"NOT {flag} AND {bounds.condition()} AND {test}"))
+            always.append((n, Rendering(dialect, names).node(rule.detection)))
         for name in wanted or ():
-            by_name[reads_json(rule.detection)].setdefault(name, []).append(n)
-    # JSON is most of a table: it is read only of rows whose rules ask for it.
-    for some in filter(None, by_name.values()):
-        where = f"NOT {flag} AND {bounds.condition()} AND {_in(some)}"
-        queries.append(_query(relation, _cases(rules, some, dialect, names), where))
+            # JSON is most of a table: it is read only of rows whose rules ask for it.
+            by_name[dialect.many_selects and reads_json(rule.detection)].setdefault(name, []).append(n)
+    found = [(_cases(rules, some, dialect, names), _in(some)) for some in by_name.values() if some]
+    found += [(_told([one]), one[1]) for one in always]
+    if found and not dialect.many_selects:
+        found = [(" || ".join(told for told, _ in found), f"({' OR '.join(test for _, test in found)})")]
+    within = bounds.condition()
+    queries = [_query(relation, told, f"NOT {flag} AND {within} AND {test}") for told, test in found]
     if irregular:
         tests = [(n, Rendering(dialect, {}, irregular=True).node(rule.detection)) for n, rule in enumerate(rules)]
-        queries.append(_query(relation, _told(tests), f"{flag} AND {bounds.condition()}"))
+        queries.append(_query(relation, _told(tests), f"{flag} AND {within}"))
     return queries
 
 

@@ -41,8 +41,8 @@ _BY_PATH = {(name,): name for name in TEXT_COLUMNS} | {path: name for name, path
 class Dialect(Protocol):
     """What an engine says in its own words; every argument but a rule's text is SQL."""
 
-    by_day: bool
-    """Whether rows of several days are had sooner by a SELECT for each day than by one for all."""
+    many_selects: bool
+    """Whether many small SELECTs are quicker than one that asks all: where columns are skipped by plain conditions alone."""
 
     def values(self, column: str, path: Path, members: bool = False) -> str:
         """A list of the texts at a path of a JSON column (`members`: of each of its fields), null or without nulls."""

@@ -16,8 +16,8 @@ _IPV6 = r"\A(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){0,7})?(?:::(?:[0-9A-Fa-f]{1
 class DuckDb:
     """The templates; variables of lambdas are numbered, so that none hides another."""
 
-    by_day = True
-    """IN is a join there, after all columns were read: what a day holds is less than what all do."""
+    many_selects = True
+    """OR is looked at, and IN is a join, after all columns of all rows were read."""
 
     def __init__(self) -> None:
         self._numbers = count()

@@ -20,8 +20,8 @@ _IPV6 = r"\A[0-9A-Fa-f:]{2,39}\z"
 class Trino:
     """The templates; variables of lambdas are numbered, so that none hides another."""
 
-    by_day = False
-    """A query of more than 150 stages is refused."""
+    many_selects = False
+    """A query of more than 150 stages is refused, and Athena takes money for each byte of each scan."""
 
     def __init__(self) -> None:
         self._numbers = count()

@@ -78,6 +78,20 @@ def test_store_and_files_give_the_same_findings(made_up: tuple[Path, Store, dict
         assert {"rule", "correlation"} & set(table.counts)
 
 
+def test_one_large_question_finds_what_many_small_ones_do(
+    made_up: tuple[Path, Store, dict[str, Any]], tmp_path: Path
+) -> None:
+    """As Trino and Athena are asked: whatever is cheaper for an engine, the findings are the same."""
+    _, store, _ = made_up
+    odd = store_of(tmp_path, hostile())
+    for place, loaded in ((store, load()), (odd, None)):
+        with DuckDbTable(place) as table:
+            table.dialect.many_selects = False
+            large = hunt(TableSource(table, OPEN), OPEN, loaded)
+        assert told(large) == told(small := in_store(place, OPEN, loaded))
+        assert large.counts == small.counts
+
+
 def test_coverage_counts_what_is_there(made_up: tuple[Path, Store, dict[str, Any]]) -> None:
     """Rows, days and times of the store; what nobody can know without the manifest is said."""
     folder, store, truth = made_up
