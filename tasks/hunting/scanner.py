@@ -79,8 +79,10 @@ class Scanner:
                         raise
                     begin, end, record = _settled(text, begin)
                 if matched := self._matched(record, candidates):
-                    hits[begin] = begin, end, matched
-                    seen.update(matched)
+                    # Of a record that was cut into pieces each piece may have been found by another search.
+                    known = hits[begin][2] if begin in hits else ()
+                    hits[begin] = begin, end, tuple(sorted({*known, *matched}))
+                    seen.update({*matched} - {*known})
                     tired |= {n for n in matched if seen[n] >= TIRED and not self._searches[n].proved}
             # Where every piece was parsed, an object within a record has shown itself by what was no JSON before it.
             if hits and tired.issuperset(self._every) and self._needs_proof(text, hits.values()):
@@ -108,7 +110,8 @@ class Scanner:
             begin, end, record = _settled(text, hit[0])
             matched = hit[2] if begin == hit[0] else self._matched(record, range(len(self._searches)))
             if matched:
-                proved[begin] = begin, end, matched
+                known = proved[begin][2] if begin in proved else ()
+                proved[begin] = begin, end, tuple(sorted({*known, *matched}))
         return proved
 
     def _cut(

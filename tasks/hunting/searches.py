@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from tasks.hunting.search import Group, Search
 EXPORT_CALLS = ("CreateInstanceExportTask", "ExportImage", "CreateStoreImageTask")
 """decisions.export.ExportApi has the same names; workers do without it, as it brings 20 MB with it."""
 EC2 = "ec2.amazonaws.com"
+PLAIN = re.compile(r"[\w.:-]+", re.ASCII)
 KEY = re.compile(r"[A-Z0-9]{16,}")
 TASK, IMAGE = re.compile(r"export-(?:i|ami)-"), re.compile(r"ami-[0-9a-f]{8,}\.bin")
 
@@ -63,29 +63,38 @@ def exports(name: str = "exports") -> Search:
 def keys(name: str, texts: Iterable[str]) -> Search:
     """Records in which an access key stands as a whole field."""
     wanted = frozenset(texts)
-    return Search(name, (_quickest(wanted, _of_key),), Mentions(wanted))
+    return Search(name, _quickest(wanted, _of_key), Mentions(wanted))
 
 
 def objects(name: str, texts: Iterable[str]) -> Search:
     """Records and access log lines in which the unmistakable part of an object's key stands."""
     wanted = frozenset(texts)
-    return Search(name, (_quickest(wanted, _of_object),), Mentions(wanted, part=True), lines=True)
+    return Search(name, _quickest(wanted, _of_object), Mentions(wanted, part=True), lines=True)
 
 
-def _quickest(texts: Iterable[str], pattern: Callable[[str], str]) -> Group:
-    return tuple((one.encode(), False) for one in sorted({pattern(text) for text in texts}))
+def _quickest(texts: Iterable[str], pattern: Callable[[str], str]) -> tuple[Group, ...] | None:
+    patterns = sorted({pattern(text) for text in texts})
+    return (tuple((one.encode(), False) for one in patterns),) if all(patterns) else None
 
 
 def _of_key(text: str) -> str:
     """A quote ends too many texts, and a key is like nothing else anyway."""
-    return text if KEY.fullmatch(text) else re.escape(json.dumps(text, ensure_ascii=False))
+    return text if KEY.fullmatch(text) else _as_json(text, whole=True)
 
 
 def _of_object(text: str) -> str:
     """Likewise: hexadecimal digits end too many, and what begins like an export is rare enough."""
     if task := TASK.match(text):
         return re.escape(task[0])
-    return re.escape(text.removesuffix(".bin") if IMAGE.match(text) else text)
+    return text.removesuffix(".bin") if IMAGE.fullmatch(text) else _as_json(text)
+
+
+def _as_json(text: str, whole: bool = False) -> str:
+    """What must stand in the bytes of whatever holds the text, which anybody may have chosen; empty: nothing need to."""
+    if PLAIN.fullmatch(text):
+        return f'"{re.escape(text)}"' if whole else re.escape(text)
+    piece = max(re.findall(r"[ -~]+", text), key=len, default="")
+    return Literal(piece, None, False).pattern.decode()
 
 
 def rules(found: Sequence[Rule]) -> list[Search]:

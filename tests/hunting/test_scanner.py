@@ -201,6 +201,17 @@ def test_a_rule_that_most_records_answer_tires(tmp_path: Path) -> None:
     assert told.counts["rare"] == 1
 
 
+def test_a_record_with_records_in_it_answers_all_that_is_asked_of_it(tmp_path: Path) -> None:
+    """What stands before a list of look-alikes is found as well as what stands behind it."""
+    parameters = {"key": "ASIAEXPORTER00000001", "d": [event(n) for n in (7, 8, 9)], "object": "export-i-0a1b2c3d"}
+    searched = [searches.keys("keys", ["ASIAEXPORTER00000001"]), searches.objects("objects", ["export-i-0a1b2c3d"])]
+    path = write(tmp_path, compact([event(1), event(2, requestParameters=parameters), event(3)]))
+    told = scan(path, Scanner(searched, LIMIT))
+    assert [(hit.searches, json.loads(hit.raw)["eventID"]) for hit in told.hits] == [
+        (("keys", "objects"), event(2)["eventID"])
+    ]
+
+
 def test_records_within_a_record_are_none_beside_a_rule_that_tires(tmp_path: Path) -> None:
     """As long as every record is parsed for such a rule, they show themselves; after that they are to be proved, too."""
     loaded = load_rules({n: RULES.format(name=n, id=n, selection="{userAgent|re: '^[a-z]'}") for n in ("a", "b")})
@@ -209,7 +220,9 @@ def test_records_within_a_record_are_none_beside_a_rule_that_tires(tmp_path: Pat
     records = [*(event(n) for n in range(200)), event(200, requestParameters={"d": fakes}), export(201), event(202)]
     scanner = Scanner([searches.exports(), *searches.rules(loaded.rules)], LIMIT)
     told = scan(write(tmp_path, compact(records)), scanner)
-    assert [json.loads(hit.raw)["eventID"] for hit in told.hits if "exports" in hit.searches] == [export(201)["eventID"]]
+    assert [json.loads(hit.raw)["eventID"] for hit in told.hits if "exports" in hit.searches] == [
+        export(201)["eventID"]
+    ]
     assert told.tired == {"a", "b"}
 
 
