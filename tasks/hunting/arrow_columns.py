@@ -17,6 +17,7 @@ from typing import Any
 from decisions.sigma_sql import quoted_name
 
 NULLABLE = 2
+JSON, NULL = "json", b"null"
 STREAM_NAME = b"arrow_array_stream"
 DIGITS = bytes.maketrans(b"\0\1", b"01")
 REPEATS, SAMPLE, FEW = 4, 1000, 128
@@ -85,25 +86,25 @@ def _packed(numbers: Iterable[int], count: int) -> bytes:
     return struct.pack(f"={count}i", *numbers)
 
 
-def _sql(kind: str) -> str:
-    return "varchar" if kind == "bytes" else kind
+def _selected(name: str, kind: str, empty: bool) -> str:
+    if empty:
+        return f"null::{'varchar' if kind == JSON else kind} as {name}"
+    return f"nullif({name}, 'null') as {name}" if kind == JSON else name
 
 
 class Columns:
     """Named columns of equal length, as one batch that DuckDB reads: `select * from columns`.
 
-    A cell is text, UTF-8 bytes of a text (kind `bytes`), a truth value, a number of 64 bits, or None; a column holds one kind. Raises
+    A cell is text, JSON as UTF-8 bytes (kind `json`, in which b"null" is none at all), a truth value, a number of 64 bits, or None; a column holds one kind. Raises
     UnicodeEncodeError for text that is no Unicode.
     """
 
     def __init__(self, columns: Mapping[str, Sequence[Any]], kinds: Mapping[str, str]) -> None:
         self._kept: list[Any] = []
         length = len(next(iter(columns.values())))
-        empty = {name for name, cells in columns.items() if cells.count(None) == length}
-        self.selected = ", ".join(
-            f"null::{_sql(kinds[name])} as {quoted_name(name)}" if name in empty else quoted_name(name)
-            for name in columns
-        )
+        nothing = {name: NULL if kinds[name] == JSON else None for name in columns}
+        empty = {name for name, cells in columns.items() if cells.count(nothing[name]) == length}
+        self.selected = ", ".join(_selected(quoted_name(name), kinds[name], name in empty) for name in columns)
         """The columns as SQL selects them; those that are empty are not handed over."""
         given = {name: cells for name, cells in columns.items() if name not in empty}
         made = [self._column(cells, kinds[name]) for name, cells in given.items()]
@@ -139,13 +140,13 @@ class Columns:
 
     def _column(self, cells: Sequence[Any], kind: str) -> tuple[bytes, _Array, bool]:
         """Format, array, and whether it is a dictionary's indices."""
+        if kind == JSON:
+            return b"u", self._bytes(cells, None), False
         validity = self._validity(cells)
         if kind == "boolean":
             return b"b", self._array(len(cells), validity, self._bits(bytes(map(bool, cells)))), False
         if kind == "bigint":
             return b"l", self._array(len(cells), validity, array("q", [cell or 0 for cell in cells])), False
-        if kind == "bytes":
-            return b"u", self._bytes(cells, b"", validity), False
         if len(set(cells[:SAMPLE])) * REPEATS > len(cells[:SAMPLE]):
             return b"u", self._texts(cells, validity), False
         distinct = set(cells)
@@ -167,13 +168,11 @@ class Columns:
             return self._array(
                 len(cells), validity, _packed(accumulate(map(len, known), initial=0), len(cells) + 1), text.encode()
             )
-        return self._bytes(list(map(str.encode, known)), None, validity)
+        return self._bytes(list(map(str.encode, known)), validity)
 
-    def _bytes(self, cells: Sequence[Any], nothing: bytes | None, validity: bytes | None) -> _Array:
-        known = [b"" if cell is None else cell for cell in cells] if nothing is not None and validity else cells
-        return self._array(
-            len(cells), validity, _packed(accumulate(map(len, known), initial=0), len(cells) + 1), b"".join(known)
-        )
+    def _bytes(self, cells: Sequence[bytes], validity: bytes | None) -> _Array:
+        offsets = _packed(accumulate(map(len, cells), initial=0), len(cells) + 1)
+        return self._array(len(cells), validity, offsets, b"".join(cells))
 
     def _validity(self, cells: Sequence[Any]) -> bytes | None:
         return self._bits(bytes(map(is_not, cells, repeat(None)))) if None in cells else None

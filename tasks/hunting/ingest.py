@@ -29,7 +29,7 @@ from tasks.hunting.store_folder import StoreUnusable, clean, identity, opened, s
 from tasks.hunting.workers import Workers
 from tasks.logs.text import parse
 
-BATCH_FILES, BATCH_BYTES = 4096, 12 * 1024 * 1024
+BATCH_FILES, BATCH_BYTES = 4096, 6 * 1024 * 1024
 ALONE = 4 * 1024 * 1024
 """So many packed bytes are ingested sooner than a process is started."""
 MANY = 24

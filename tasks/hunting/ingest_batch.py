@@ -13,10 +13,11 @@ from typing import Any
 from decisions import access_log_schema, store_schema
 from records.manifest import FileRead, Part
 from tasks.hunting import typed_records
+from tasks.hunting.arrow_columns import NULL
 from tasks.hunting.gathered import Gathered
 from tasks.hunting.inflate import TooLarge, packed, unpacked
 from tasks.hunting.layout import ACCESS, LogFile
-from tasks.hunting.parquet_parts import BYTES, NotWritten, connected
+from tasks.hunting.parquet_parts import JSON_COLUMNS, NotWritten, connected
 from tasks.hunting.reading import Read, read
 from tasks.hunting.searches import EXPORT_CALLS, IsExport
 from tasks.hunting.store import ACCESS_LOG, CLOUDTRAIL
@@ -137,8 +138,8 @@ def _exactly(told: Ingested, rows: Gathered, text: bytes | bytearray, file: LogF
 def add_record(told: Ingested, rows: Gathered, record: dict[str, Any], file: LogFile) -> None:
     """One record, read exactly."""
     row: dict[str, Any] = dict(store_schema.row(record))
-    for name in BYTES:
-        row[name] = row[name].encode() if row[name] is not None else None
+    for name in JSON_COLUMNS:
+        row[name] = row[name].encode() if row[name] is not None else NULL
     rows.add(row, store_schema.day(record))
     if _is_export(record):
         told.exports.append((file.called, json.dumps(record, ensure_ascii=False).encode()))

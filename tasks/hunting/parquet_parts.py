@@ -12,15 +12,15 @@ import duckdb
 from decisions import access_log_schema, store_schema
 from decisions.sigma_sql import quoted
 from records.manifest import Part
-from tasks.hunting.arrow_columns import Columns
+from tasks.hunting.arrow_columns import JSON, Columns
 from tasks.hunting.store import ACCESS_LOG, CLOUDTRAIL
 from tasks.hunting.store_folder import synced
 
 COLUMNS = {CLOUDTRAIL: store_schema.COLUMNS, ACCESS_LOG: access_log_schema.COLUMNS}
-BYTES = (*store_schema.JSON_COLUMNS, store_schema.REST)
-"""Columns of CloudTrail that are handed over as UTF-8 bytes."""
+JSON_COLUMNS = (*store_schema.JSON_COLUMNS, store_schema.REST)
+"""Columns of CloudTrail that are handed over as UTF-8 bytes; an empty cell is b"null"."""
 KINDS = {table: dict(columns) for table, columns in COLUMNS.items()}
-KINDS[CLOUDTRAIL].update(dict.fromkeys(BYTES, "bytes"))
+KINDS[CLOUDTRAIL].update(dict.fromkeys(JSON_COLUMNS, JSON))
 SORTED_BY = {CLOUDTRAIL: ("eventSource", "eventName", "eventTime"), ACCESS_LOG: access_log_schema.SORTED_BY}
 FORMAT = "format parquet, compression zstd, compression_level 1, row_group_size 10240"
 """Level 3 and level 1 take the same room on such data, and level 1 two thirds of the time. A hunt unpacks the row group of each

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import compress
 from operator import attrgetter
 from typing import Annotated, Any
 
@@ -42,6 +41,7 @@ LITERALS = ("AKIA", "ASIA", "export-", ".bin")
 """What stands in every record that `mentions` says something of."""
 LITERAL = re.compile(b"|".join(re.escape(literal.encode()) for literal in LITERALS))
 NULL = b"null"
+"""An empty cell of JSON: there is none that says null."""
 
 
 class Attributes(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -209,8 +209,8 @@ def columns(found: Sequence[Record]) -> tuple[dict[str, Sequence[Any]], list[str
     for name in JSON_COLUMNS:
         made[name] = _json(name, made[name], made, telling)
     rests = zip(*(made.pop(name) for name in REST_NAMES), strict=True)
-    made[REST] = [None if rest == NO_REST else _rest(rest) for rest in rests]
-    _tell(telling, compress(range(len(found)), made[REST]), REST)
+    made[REST] = [NULL if rest == NO_REST else _rest(rest) for rest in rests]
+    _tell(telling, (place for place, rest in enumerate(made[REST]) if rest is not NULL), REST)
     made[IRREGULAR] = [False] * len(found)
     made[MENTIONS] = _mentions(made, telling, len(found))
     return made, _days(made["eventTime"])
@@ -250,12 +250,10 @@ def _issued(answer: Any) -> str | None:
     return key if type(key) is str else None
 
 
-def _json(
-    name: str, values: Sequence[Any], made: Mapping[str, Sequence[Any]], telling: Telling
-) -> Sequence[bytes | None]:
+def _json(name: str, values: Sequence[Any], made: Mapping[str, Sequence[Any]], telling: Telling) -> Sequence[bytes]:
     """A column of JSON; in `telling` its rows of which `mentions` may have to tell something. Raises ValueError."""
     if values.count(None) == len(values):
-        return values
+        return [NULL] * len(values)
     text = _encoder.encode_lines(values)
     lines = text.split(b"\n")
     lines.pop()
@@ -268,7 +266,7 @@ def _json(
         for place, size in enumerate(map(len, lines)):
             if size > LONG:
                 _check_depth(lines[place], values[place])
-    return [None if line == NULL else line for line in lines] if None in values else lines
+    return lines
 
 
 def _check_depth(line: bytes, value: Any) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from decisions import store_schema
 from lab.cloudtrail_generator import generate
 from tasks.hunting import ingest_batch, typed_records
+from tasks.hunting.arrow_columns import NULL
 from tasks.hunting.gathered import Gathered
 from tasks.hunting.inflate import unpacked
 from tasks.hunting.ingest_batch import Ingested
@@ -32,8 +33,12 @@ def quick(text: bytes) -> tuple[Rows, int, list[str]]:
     rows: Rows = []
     for place, day in enumerate(gathered.days):
         cells = {name: column[place] for name, column in gathered.columns.items()}
-        rows.append(({n: c.decode() if isinstance(c, bytes) else c for n, c in cells.items()}, day))
+        rows.append(({name: _told(cell) for name, cell in cells.items()}, day))
     return rows, count, problems
+
+
+def _told(cell: Any) -> Any:
+    return (None if cell == NULL else cell.decode()) if isinstance(cell, bytes) else cell
 
 
 def exact(text: bytes) -> tuple[Rows, int, list[str]]:
