@@ -32,6 +32,7 @@ TEXTS = 200
 """Keys and objects of one question: engines limit the length of a query, Athena to 262,144 bytes."""
 SPOTS = 3000
 """Rows that are read by one query, for the same reason."""
+NO_EVENTS = "there are no CloudTrail events in the store"
 Test = Callable[[Mapping[str, Any]], bool]
 
 
@@ -53,20 +54,21 @@ class TableSource:
 
     def first(self, rules: Sequence[Rule]) -> Sequence[Found]:
         """Exports, and what rules match."""
+        of_events = [rule for rule in rules if rule.service == "cloudtrail"]
+        of_lines = [rule for rule in rules if rule.service == "s3access"]
         if not self.table.holds(CLOUDTRAIL):
-            return self._lines().matched([rule for rule in rules if rule.service == "s3access"])
+            self._unasked += [(rule.source, NO_EVENTS) for rule in of_events]
+            return self._lines().matched(of_lines)
         relation = self.table.relation(CLOUDTRAIL, self._days)
         irregular = bool(list(self.table.rows(hunt_sql.is_irregular(relation))))
         sql = hunt_sql.exports(relation, self.table.dialect, EXPORT_CALLS, irregular)
         found = self._held({EXPORTS: IsExport()}, relation, self._spots(EXPORTS, sql))
-        asked = ask(
-            self.table, relation, [r for r in rules if r.service == "cloudtrail"], self.period, irregular, self.kept
-        )
+        asked = ask(self.table, relation, of_events, self.period, irregular, self.kept)
         self._unasked += asked.unasked
         self._counts.update(asked.counts)
         self._left_out(asked.left_out)
         found += self._ruled(relation, asked)
-        return [*found, *self._lines().matched([rule for rule in rules if rule.service == "s3access"])]
+        return [*found, *self._lines().matched(of_lines)]
 
     def second(self, followed: Followed) -> Sequence[Found]:
         """What of the windows holds a key or an object's text."""
@@ -99,7 +101,9 @@ class TableSource:
     def _spots(self, search: str, sql: str) -> list[Spot]:
         """The answer to a question, at most so much of it as is read."""
         spots = list(dict.fromkeys(self.table.rows(sql)))
-        self._left_out({search: len(spots) - self.kept} if len(spots) > self.kept else {})
+        if len(spots) > self.kept:
+            self._left_out({search: len(spots) - self.kept})
+            spots.sort(key=lambda spot: (spot[2], spot[0] or ""))  # the same ones in every run
         return spots[: self.kept]
 
     def _held(self, tests: Mapping[str, Test], relation: str, spots: Sequence[Spot]) -> list[Found]:
@@ -121,9 +125,9 @@ class TableSource:
         return found
 
     def _records(self, relation: str, spots: Sequence[Spot]) -> Iterable[tuple[dict[str, Any], str]]:
-        """What is at these spots, of the period, with the day."""
+        """What is at these spots, of the period, with the day; day after day, so that none is read twice."""
         since, until = self.period.bounds
-        for some in _chunks(spots, SPOTS):
+        for some in _chunks(sorted(spots, key=lambda spot: spot[2]), SPOTS):
             wanted = set(some)
             for cells in self.table.rows(hunt_sql.rows(relation, self.table.dialect, some)):
                 row: dict[str, Any] = dict(zip(hunt_sql.WHOLE, cells, strict=True))

@@ -290,8 +290,9 @@ def test_lines_of_access_logs_alone_are_searched(tmp_path: Path, made_up: tuple[
     """A store without CloudTrail is an answer about what is there."""
     _, store, _ = made_up
     (tmp_path / "access_log").symlink_to(store.root / "access_log")
-    result = in_store(Store(tmp_path), OPEN, load_rules({"c.yml": LINES}))
+    result = in_store(Store(tmp_path), OPEN, load_rules({"b.yml": EXPORTS, "c.yml": LINES}))
     assert result.counts["reads"] > 0
+    assert "no CloudTrail events" in dict(result.refused_rules)["b.yml"]
     assert result.coverage.files_searched > 0
 
 
