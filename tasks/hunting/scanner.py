@@ -83,7 +83,7 @@ class Scanner:
                     known = hits[begin][2] if begin in hits else ()
                     hits[begin] = begin, end, tuple(sorted({*known, *matched}))
                     seen.update({*matched} - {*known})
-                    tired |= {n for n in matched if seen[n] >= TIRED and not self._searches[n].proved}
+                    tired |= {n for n in matched if seen[n] >= TIRED and not self._searches[n].counted}
             # Where every piece was parsed, an object within a record has shown itself by what was no JSON before it.
             if hits and tired.issuperset(self._every) and self._needs_proof(text, hits.values()):
                 hits = self._proved(text, hits.values())
@@ -98,7 +98,7 @@ class Scanner:
         return True
 
     def _needs_proof(self, text: cut.Text, hits: Iterable[Span]) -> bool:
-        """An object within a record can look like a record: where there are such, and where each hit counts."""
+        """An object within a record can look like a record: where there are such, and where nobody may be deceived."""
         if any(self._searches[n].proved for *_, matched in hits for n in matched):
             return True
         return cut.lookalikes(text) if self._patterns.lookalikes is None else self._patterns.lookalikes
@@ -106,8 +106,10 @@ class Scanner:
     def _proved(self, text: cut.Text, hits: Iterable[Span]) -> dict[int, Span]:
         """The hits that are records; instead of an object within a record the record, if it answers itself."""
         proved: dict[int, Span] = {}
-        for hit in hits:
-            begin, end, record = _settled(text, hit[0])
+        begin, end, record = 0, 0, dict[str, Any]()
+        for hit in sorted(hits):
+            if hit[0] >= end:
+                begin, end, record = _settled(text, hit[0], end + 1 if end else 0)
             matched = hit[2] if begin == hit[0] else self._matched(record, range(len(self._searches)))
             if matched:
                 known = proved[begin][2] if begin in proved else ()
@@ -174,12 +176,13 @@ class Scanner:
                 told.keep(self._ids(matched), lambda r=record: json.dumps(r, ensure_ascii=False).encode(), CLOUDTRAIL)
 
 
-def _settled(text: cut.Text, at: int) -> tuple[int, int, dict[str, Any]]:
+def _settled(text: cut.Text, at: int, known: int = 0) -> tuple[int, int, dict[str, Any]]:
     """The record that holds a piece, certainly. Raises ValueError when that cannot be told.
 
-    Pieces are parsed from some way before on; one that is no JSON is joined with the next, as it was cut within a record.
+    Pieces are parsed from some way before on, or from where a record is known to begin; one that is no JSON is joined with the
+    next, as it was cut within a record.
     """
-    head = cut.before(text, at)
+    head = max(cut.before(text, at), known)
     joined = 0
     for _, end in cut.pieces(text, head):
         try:

@@ -26,4 +26,6 @@ class Search:
     lines: bool = False
     """Whether lines of access logs are; where records are as well, by the whole line in place of a record."""
     proved: bool = False
-    """Whether each hit counts: it is proved to be a record, and however many there are, all are counted."""
+    """Whether a hit is proved to be a record, and not an object in one that somebody made look like it."""
+    counted: bool = False
+    """Whether it never tires: however many hits there are, all are counted."""

@@ -57,19 +57,25 @@ class Matches:
 def exports(name: str = "exports") -> Search:
     """Requests to export, whatever came of them."""
     # Hyperscan looks for the ends of texts: those of the names stand in many others, what is before them does not.
-    return Search(name, (tuple((f'"{call[:-1]}'.encode(), False) for call in EXPORT_CALLS),), IsExport(), proved=True)
+    return Search(
+        name,
+        (tuple((f'"{call[:-1]}'.encode(), False) for call in EXPORT_CALLS),),
+        IsExport(),
+        proved=True,
+        counted=True,
+    )
 
 
 def keys(name: str, texts: Iterable[str]) -> Search:
     """Records in which an access key stands as a whole field."""
     wanted = frozenset(texts)
-    return Search(name, _quickest(wanted, _of_key), Mentions(wanted))
+    return Search(name, _quickest(wanted, _of_key), Mentions(wanted), proved=True)
 
 
 def objects(name: str, texts: Iterable[str]) -> Search:
     """Records and access log lines in which the unmistakable part of an object's key stands."""
     wanted = frozenset(texts)
-    return Search(name, _quickest(wanted, _of_object), Mentions(wanted, part=True), lines=True)
+    return Search(name, _quickest(wanted, _of_object), Mentions(wanted, part=True), lines=True, proved=True)
 
 
 def _quickest(texts: Iterable[str], pattern: Callable[[str], str]) -> tuple[Group, ...] | None:

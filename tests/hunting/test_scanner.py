@@ -212,6 +212,16 @@ def test_a_record_with_records_in_it_answers_all_that_is_asked_of_it(tmp_path: P
     ]
 
 
+def test_what_looks_like_a_record_is_nobodys_activity(tmp_path: Path) -> None:
+    """Of a list in a request that begins with something else, too: the call itself is what is found, once."""
+    reads = [event(n, "GetObject", requestParameters={"key": "export-i-0a1b2c3d"}) for n in (7, 8, 9)]
+    holder = event(2, "InvokeModel", requestParameters={"documents": [{"x": 1}, *reads, *reads]})
+    objects = Scanner([searches.objects("objects", ["export-i-0a1b2c3d"])], LIMIT)
+    real = event(4, "GetObject", requestParameters={"key": "vms/export-i-0a1b2c3d.ova"})
+    told = scan(write(tmp_path, compact([event(1), holder, event(3), real, holder, event(6)])), objects)
+    assert found(told) == [holder["eventID"], real["eventID"], holder["eventID"]]
+
+
 def test_records_within_a_record_are_none_beside_a_rule_that_tires(tmp_path: Path) -> None:
     """As long as every record is parsed for such a rule, they show themselves; after that they are to be proved, too."""
     loaded = load_rules({n: RULES.format(name=n, id=n, selection="{userAgent|re: '^[a-z]'}") for n in ("a", "b")})
