@@ -132,6 +132,10 @@ def test_bytes_anywhere_in_a_file_change_both_alike(noise: bytes, share: float) 
         compact([event(1, userAgent="ok")]).replace(b"ok", b"\\ud800"),
         compact([event(1, requestParameters={"n": 12345678901234567890123})]),
         compact([event(1, requestParameters={"n": "@"})]).replace(b'"@"', b"1" + b"0" * 5000),
+        *(
+            compact([event(1, requestParameters={"n": "@"})]).replace(b'"@"', literal)
+            for literal in (b"12345678901234567890.5", b"90.50", b"0.1000000000000000055511", b"1E5", b"-0.0", b"0.00001")
+        ),
         compact([event(1, eventTime="2026-03-02T10:00:00Z\n2026-03-02T10:00:00Z"), event(2, eventTime="")]),
     ],
 )  # fmt: skip
