@@ -26,8 +26,8 @@ from decisions.sigma import load_rules
 from lab.cloudtrail_generator import generate
 from tasks.hunting import searches
 from tasks.hunting.coverage import Period
-from tasks.hunting.file_source import FileSource
-from tasks.hunting.hunt import hunt
+from tasks.hunting.file_source import FileSource, pruned
+from tasks.hunting.hunt import export_findings, followed_of, hunt
 from tasks.hunting.layout import CLOUDTRAIL, LogFile, listing
 from tasks.hunting.pool import Pass, scan
 from tasks.hunting.search import Search
@@ -185,6 +185,7 @@ def main(folder: Path, events: int, large: bool) -> None:
     if large:
         generate(folder / "large", 5 * events, days=60, seed=2)
         line(f"memory of a scanning process, {5 * events:,} events", peak(folder / "large"), "<= 100", "MB")
+        line("memory of vmexport hunt with two workers (RSS), likewise", tree_peak(folder / "large")[1], "<= 100", "MB")
 
 
 def _rules(files: Sequence[LogFile]) -> None:
@@ -204,7 +205,7 @@ def _rules(files: Sequence[LogFile]) -> None:
 
 
 def _whole(folder: Path, files: Sequence[LogFile]) -> None:
-    """The second pass alone: of the whole hunt what is more than the first."""
+    """The second pass alone is what is more than the first; how much it reads depends on how many exports there are."""
     found: list[float] = []
     for _ in range(3):
         begun = time.process_time()
@@ -212,8 +213,12 @@ def _whole(folder: Path, files: Sequence[LogFile]) -> None:
         between = time.process_time()
         hunt(FileSource(folder, Period(), MAX_BYTES, workers=1), Period())
         found.append((time.process_time() - between) / (between - begun))
+    source = FileSource(folder, Period(), MAX_BYTES, workers=1)
+    every = listing(folder).files
+    again = pruned(every, followed_of(export_findings(source.first(())), []))
+    share = sum(file.size for file in again) / sum(file.size for file in every)
     line("whole hunt (second pass pruned) / one full pass", statistics.median(found), "<= 2.0")
-    line("second pass alone / one full pass", statistics.median(found) - 1, "<= 1.0")
+    line(f"second pass alone, over {share:.0%} of the bytes / one full pass", statistics.median(found) - 1, "<= 1.0")
 
 
 if __name__ == "__main__":
