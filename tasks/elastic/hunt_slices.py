@@ -128,8 +128,9 @@ class Slices:
                 told += skipped
                 return answers.get(day) or _nothing(asked)
 
-            for day in block:
-                yield day, Look(**self.part(day, ["look", question], partial(ask, day=day.date)))
+            # All that the search counted is kept before any document is asked for.
+            looks = [self.part(day, ["look", question], partial(ask, day=day.date)) for day in block]
+            yield from ((day, Look(**look)) for day, look in zip(block, looks, strict=True))
 
     def hits(
         self, query: Dsl, source: Sequence[str], skipped: list[str], at_most: int | None = None
