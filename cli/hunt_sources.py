@@ -55,7 +55,7 @@ def source(
     where.named  # noqa: B018 - for what it raises
     if where.store:
         with _store(where.store) as table:
-            yield _of_table(table, period, _not_whole(where.store))
+            yield _of_table(table, period, _not_whole(where.store, period))
     elif where.elasticsearch:
         from cli import hunt_elasticsearch
 
@@ -94,7 +94,7 @@ def _of_table(table: Table, period: Period, files: NotWhole | None = None) -> So
     return TableSource(table, period, not_whole=files)
 
 
-def _not_whole(folder: Path) -> NotWhole | None:
+def _not_whole(folder: Path, period: Period) -> NotWhole | None:
     """What the case store's database knows of a store's log files, where there is one: none is started for it."""
     from records import embedded
     from settings.home import home
@@ -108,6 +108,6 @@ def _not_whole(folder: Path) -> NotWhole | None:
     from tasks.hunting.store_manifest import not_whole
 
     try:
-        return not_whole(Store(folder))
+        return not_whole(Store(folder), period)
     except (NoDatabase, OperationalError, ProgrammingError):
         return None  # the answer says that it is not known

@@ -11,18 +11,17 @@ from pathlib import Path
 
 from decisions.hunt import FileProblem, HuntCoverage
 from flows.hunt_progress import ProgressLog
-from records import hunts, store_parts
+from records import store_parts
 from settings.buckets import buckets
 from settings.hunts import HuntSource, HuntsUnusable
 from settings.logs import logs
 from tasks.hunting.buckets import bucket
 from tasks.hunting.cost import dollars
-from tasks.hunting.coverage import LATE, Period
+from tasks.hunting.coverage import Period
 from tasks.hunting.ingest import LogSource, folder_source, ingest
-from tasks.hunting.layout import CLOUDTRAIL, LogFile
+from tasks.hunting.layout import LogFile
 from tasks.hunting.store import Store
 from tasks.hunting.store_folder import opened
-from tasks.hunting.table_coverage import NOT_KNOWN_WHICH
 
 PATIENCE = timedelta(hours=6)
 """So long a run waits for another that fills the same store: one source may have several schedules."""
@@ -64,33 +63,10 @@ def take_in(
     return TakenFiles(done.files_found, done.files_known, done.files_read, done.events, missed, opened(store))
 
 
-def with_holes(
-    coverage: HuntCoverage, place: HuntSource, period: Period, lost: Sequence[tuple[str, str]]
-) -> HuntCoverage:
-    """The store's coverage with the files that are not wholly in it, whichever run met them."""
-    kept = hunts.files_not_whole(opened(Store(Path(str(place.store)))))
-    mine = [file for file in kept if _may_tell(file.day, period)]
-    problems = {
-        state: [FileProblem(path=file.key, why="; ".join(file.problems)) for file in mine if file.state == state]
-        for state in ("quarantined", "damaged")
-    }
-    unread = [*problems["quarantined"], *(FileProblem(path=name, why=why) for name, why in lost)]
-    return coverage.model_copy(
-        update={
-            "quarantined": (*coverage.quarantined, *unread),
-            "damaged": (*coverage.damaged, *problems["damaged"]),
-            "notes": tuple(note for note in coverage.notes if note != NOT_KNOWN_WHICH),
-        }
-    )
-
-
-def _may_tell(day: str | None, period: Period) -> bool:
-    """Whether a file of this day of delivery may hold what happened in the period."""
-    if not day:
-        return True
-    early = period.since is not None and day < period.since.date().isoformat()
-    late = period.until is not None and day > (period.until + LATE[CLOUDTRAIL]).date().isoformat()
-    return not (early or late)
+def with_lost(coverage: HuntCoverage, lost: Sequence[tuple[str, str]]) -> HuntCoverage:
+    """The store's coverage with the files that could not be had for it in this run."""
+    problems = (FileProblem(path=name, why=why) for name, why in lost)
+    return coverage.model_copy(update={"quarantined": (*coverage.quarantined, *problems)})
 
 
 @contextmanager

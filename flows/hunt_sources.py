@@ -22,6 +22,7 @@ from tasks.hunting.duckdb_table import DuckDbTable
 from tasks.hunting.file_source import FileSource
 from tasks.hunting.source import Source
 from tasks.hunting.store import Store
+from tasks.hunting.store_manifest import not_whole
 from tasks.hunting.table_source import TableSource
 from tasks.hunting.trino_table import TrinoTable
 
@@ -33,8 +34,9 @@ COMPONENT = "hunt"
 def opened(place: HuntSource, period: Period, progress: ProgressLog) -> Iterator[Source]:
     """The source, to be closed at the end. Raises HuntsUnusable where it is not there, and what each kind raises."""
     if place.store or place.kind == "store":
-        with DuckDbTable(Store(_store(place))) as table:
-            yield TableSource(table, period)
+        store = Store(_store(place))
+        with DuckDbTable(store) as table:
+            yield TableSource(table, period, not_whole=not_whole(store, period))
     elif place.kind == "files":
         yield FileSource(folder_of(place), period, logs().log_file_max_bytes, progress=progress.told)
     elif place.kind == "elasticsearch":

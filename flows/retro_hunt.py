@@ -146,7 +146,7 @@ def _look(run: HuntRun, progress: ProgressLog) -> None:
         scoped = Scoped(source, run.asked.scope.accounts, run.asked.scope.regions)
         run.result = hunt(scoped, period, loaded, known=run.known_exports())
     if place.store:
-        whole = hunt_files.with_holes(run.result.coverage, place, period, run.files.lost)
+        whole = hunt_files.with_lost(run.result.coverage, run.files.lost)
         run.result = run.result.model_copy(update={"coverage": whole})
     with transaction() as connection:
         hunts.findings_within(connection, run.result.findings, run.id)
