@@ -25,7 +25,8 @@ lint: $(DEV_STAMP) ## Format, style, types, import contracts
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/basedpyright && $(BIN)/lint-imports
 
 bench: $(DEV_STAMP) ## Timings, each as a ratio to a bare run in the same session
-	@$(BIN)/python -m tests.bench && $(BIN)/python -m tests.bench_elastic && $(BIN)/python -m tests.bench_hunting
+	@$(BIN)/python -m tests.bench && $(BIN)/python -m tests.bench_elastic && $(BIN)/python -m tests.bench_hunting \
+		&& $(BIN)/python -m tests.bench_store && $(BIN)/python -m tests.bench_table
 
 permissions: $(STAMP) ## Write deployments/iam and docs/permissions.md from what actions and reads declare
 	@$(BIN)/python -m tasks.actions.permissions
