@@ -29,6 +29,9 @@ from tasks.hunting.trino_table import TrinoTable
 COMPONENT = "hunt"
 """How our sessions are named in CloudTrail."""
 
+ANOTHERS_END = 3600.0
+"""Seconds that a hunt waits for one of another account in the same Elasticsearch, whose finished days it need not ask for."""
+
 
 @contextmanager
 def opened(place: HuntSource, period: Period, progress: ProgressLog) -> Iterator[Source]:
@@ -43,7 +46,7 @@ def opened(place: HuntSource, period: Period, progress: ProgressLog) -> Iterator
         own = elasticsearch()
         if not own.configured:
             raise HuntsUnusable("Elasticsearch is not configured: set VMEXPORT_ELASTICSEARCH_URL")
-        with checkpoint(home().home / "hunts", question(own)) as finished:
+        with checkpoint(home().home / "hunts", question(own), wait=ANOTHERS_END) as finished:
             yield ElasticSource(own, period, finished, progress.told)
     elif place.kind == "trino":
         with TrinoTable(trino()) as table:

@@ -24,7 +24,7 @@ SUFFIX = ".checkpoint"
 
 
 class CheckpointInUse(Exception):
-    """Another hunt that asks the same is running; str() is the sentence for the user."""
+    """Another hunt in the same cluster is running; str() is the sentence for the user."""
 
 
 def digest(value: Any) -> str:
@@ -101,18 +101,22 @@ def _name(line: bytes) -> str | None:
 
 
 @contextmanager
-def opened(folder: Path, question: Any, *, fresh: bool = False) -> Iterator[Checkpoint]:
+def opened(folder: Path, question: Any, *, fresh: bool = False, wait: float = 0) -> Iterator[Checkpoint]:
     """The checkpoint of a question, this process's alone until the end. `fresh`: forget what is kept.
 
-    Only the user may read it: it holds records. Raises CheckpointInUse, and OSError where the folder cannot be written.
+    `wait`: seconds to wait for another hunt's end, to use what it finishes. Only the user may read the file: it holds
+    records. Raises CheckpointInUse, and OSError where the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     _expire(folder)
     path = folder / f"{digest(question)[:32]}{SUFFIX}"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "r+b") as stream:
-        if not _locked(stream):
-            raise CheckpointInUse("The same hunt is running already. Wait for its end: it answers what this one would.")
+        end = time.monotonic() + wait
+        while not _locked(stream):
+            if time.monotonic() >= end:
+                raise CheckpointInUse("Another hunt in this Elasticsearch is running here. Start it again at its end.")
+            time.sleep(min(1.0, wait))
         if fresh:
             stream.truncate(0)
         os.utime(path)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -232,12 +233,25 @@ def test_the_same_hunt_twice_at_once_is_refused_and_others_are_not(tmp_path):
     with (
         opened(tmp_path, "a"),
         opened(tmp_path, "b"),
-        pytest.raises(CheckpointInUse, match="running already"),
+        pytest.raises(CheckpointInUse, match="is running here"),
         opened(tmp_path, "a"),
     ):
         pass
     with opened(tmp_path, "a"):
         pass
+
+
+def test_a_hunt_may_wait_for_the_end_of_another_and_use_what_it_finished(tmp_path):
+    def ask():
+        with opened(tmp_path, "a", wait=60) as kept:
+            return kept.get(["x"])
+
+    with ThreadPoolExecutor(1) as pool:
+        with opened(tmp_path, "a") as kept:
+            waiting = pool.submit(ask)
+            kept.put(["x"], {"n": 1})
+            assert not waiting.done()
+        assert waiting.result(30) == {"n": 1}
 
 
 def test_fresh_forgets_and_what_is_long_unused_goes(tmp_path):
