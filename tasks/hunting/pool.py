@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from tasks.hunting.batch import Batch, scanned
 from tasks.hunting.layout import LogFile
 from tasks.hunting.search import Search
-from tasks.hunting.workers import Workers
 
 if TYPE_CHECKING:
     from tasks.hunting.scanner import Scanner
@@ -69,6 +68,8 @@ def scan(
             done(batch)
             yield told
         return
+    from tasks.hunting.workers import Workers  # a worker itself, which has this module as well, does without
+
     with Workers(what, count, chain(first, batches), done) as pool:
         yield from pool.run()
 

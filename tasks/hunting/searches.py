@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from decisions.sigma import Literal, Rule, matches
+from decisions.sigma_evaluate import holds
+from decisions.sigma_literals import Literal
 from tasks.hunting.search import Group, Search
+
+if TYPE_CHECKING:
+    from decisions.sigma import Rule  # it reads YAML, which a process that scans need not
 
 EXPORT_CALLS = ("CreateInstanceExportTask", "ExportImage", "CreateStoreImageTask")
 """decisions.export.ExportApi has the same names; workers do without it, as it brings 20 MB with it."""
@@ -51,7 +55,7 @@ class Matches:
 
     def __call__(self, record: Mapping[str, Any]) -> bool:
         """By the reference evaluator."""
-        return matches(self.rule, record)
+        return holds(self.rule.detection, record)
 
 
 def exports(name: str = "exports") -> Search:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import pickle
 import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from select import select
+from typing import IO, Generic, Protocol, TypeVar
 
 from tasks.hunting.layout import LogFile
 
@@ -43,72 +43,63 @@ class Workers(Generic[T]):
         self._work, self._count, self._batches, self._done = work, count, batches, done
         self._again: deque[list[LogFile]] = deque()
         """Files of workers that died, one by one."""
-        self._processes: dict[Connection, subprocess.Popen[bytes]] = {}
-        self._busy: dict[Connection, list[LogFile]] = {}
+        self._processes: dict[IO[bytes], subprocess.Popen[bytes]] = {}
+        """By what they answer through."""
+        self._busy: dict[IO[bytes], list[LogFile]] = {}
         self._answered, self._ended = 0, 0
 
     def __enter__(self) -> Workers[T]:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for connection, process in self._processes.items():
-            connection.close()
+        for process in self._processes.values():
             process.kill()
         for process in self._processes.values():
-            process.wait()
+            _gone(process)
 
     def run(self) -> Iterator[T]:
         """Hand out batches and give back results, until there are no more of either."""
-        for _ in range(self._count):
-            self._start()
+        batches = [batch for _ in range(self._count) if (batch := self._next()) is not None]
+        for process, batch in [(self._process(), batch) for batch in batches]:
+            self._hand(process, self._work, batch)
         while self._busy:
-            for connection in wait(list(self._busy)):
-                assert isinstance(connection, Connection)  # noqa: S101 - wait() is typed for sockets and numbers, too
-                files = self._busy.pop(connection)
+            for answers in select(list(self._busy), [], [])[0]:
+                files = self._busy.pop(answers)
                 try:
-                    result = connection.recv()
-                except (EOFError, OSError):
-                    lost = self._lost(connection, files)
+                    result: T = pickle.load(answers)  # noqa: S301 - from a process that we started
+                except (EOFError, OSError, pickle.UnpicklingError):  # it died, maybe in the middle of its answer
+                    lost = self._lost(answers, files)
                     if lost is not None:
                         yield lost
                     continue
                 self._answered += 1
                 self._done(files)
                 if batch := self._next():
-                    self._hand(connection, batch)
+                    self._hand(self._processes[answers], batch)
                 yield result
 
     def _next(self) -> list[LogFile] | None:
         return self._again.popleft() if self._again else next(self._batches, None)
 
-    def _start(self) -> None:
-        """One more process, if there is something for it to do."""
-        batch = self._next()
-        if batch is None:
-            return
-        ours, theirs = Pipe()
-        os.set_inheritable(theirs.fileno(), True)
+    def _process(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tasks.hunting.worker", str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", "tasks.hunting.worker"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        theirs.close()
-        self._processes[ours] = process
+        self._processes[_answers(process)] = process
+        return process
+
+    def _hand(self, process: subprocess.Popen[bytes], *given: Work[T] | list[LogFile]) -> None:
+        """The files come last."""
+        assert process.stdin is not None  # noqa: S101 - it is a pipe
+        self._busy[_answers(process)] = given[-1]  # type: ignore[assignment] - as it says
         with suppress(OSError):  # one that is dead already is found to be so when its answer is awaited
-            ours.send(self._work)
-        self._hand(ours, batch)
+            for one in given:
+                pickle.dump(one, process.stdin)
+            process.stdin.flush()
 
-    def _hand(self, connection: Connection, files: list[LogFile]) -> None:
-        self._busy[connection] = files
-        with suppress(OSError):  # likewise
-            connection.send(files)
-
-    def _lost(self, connection: Connection, files: list[LogFile]) -> T | None:
+    def _lost(self, answers: IO[bytes], files: list[LogFile]) -> T | None:
         """Try a dead worker's files one by one; a file that killed one when it was alone cannot be read."""
-        connection.close()
-        status = self._processes.pop(connection).wait()
+        status = _gone(self._processes.pop(answers))
         self._ended += 1
         if self._ended > ENDED and not self._answered:
             raise RuntimeError(f"no worker process gives an answer; the last one ended with status {status}")
@@ -119,5 +110,19 @@ class Workers(Generic[T]):
             self._done(files)
         else:
             self._again.extendleft([file] for file in reversed(files))
-        self._start()
+        if batch := self._next():
+            self._hand(self._process(), self._work, batch)
         return told
+
+
+def _answers(process: subprocess.Popen[bytes]) -> IO[bytes]:
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    return process.stdout
+
+
+def _gone(process: subprocess.Popen[bytes]) -> int:
+    """The status of a process that has ended, or does so now that it is not spoken to any more."""
+    for stream in filter(None, (process.stdin, process.stdout)):
+        with suppress(OSError):  # what was not yet sent is for nobody
+            stream.close()
+    return process.wait()
