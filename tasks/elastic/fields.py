@@ -47,6 +47,8 @@ CLOUDTRAIL = (
     Field("aws.cloudtrail.flattened.request_parameters", FLATTENED),
     Field("aws.cloudtrail.flattened.response_elements", FLATTENED),
     Field("aws.cloudtrail.flattened.additional_eventdata", FLATTENED, needed=False),
+    Field("aws.cloudtrail.flattened.service_event_details", FLATTENED, needed=False),
+    Field("tags", EXACT, needed=False),
 )
 """Of the CloudTrail indices."""
 ACCESS_LOGS = (
@@ -55,6 +57,7 @@ ACCESS_LOGS = (
     Field("event.kind", EXACT, needed=False),
     Field("aws.s3access.bucket", EXACT),
     Field("aws.s3access.operation", EXACT, needed=False),
+    Field("aws.s3access.key", EXACT, needed=False),
 )
 """Of the indices with S3 server access logs."""
 ALERTS = (
