@@ -48,7 +48,6 @@ CLOUDTRAIL = (
     Field("aws.cloudtrail.flattened.response_elements", FLATTENED),
     Field("aws.cloudtrail.flattened.additional_eventdata", FLATTENED, needed=False),
     Field("aws.cloudtrail.flattened.service_event_details", FLATTENED, needed=False),
-    Field("tags", EXACT, needed=False),
 )
 """Of the CloudTrail indices."""
 ACCESS_LOGS = (
