@@ -15,7 +15,17 @@ import elastic_transport
 from elasticsearch import ApiError, Elasticsearch
 
 from settings.elastic import ElasticsearchSettings, elasticsearch
-from tasks.elastic.failures import OLDER_SERVER, NothingThere, Unanswered, answered, body_of, shortened, types_of, where
+from tasks.elastic.failures import (
+    OLDER_SERVER,
+    NothingThere,
+    Skipped,
+    Unanswered,
+    answered,
+    body_of,
+    shortened,
+    types_of,
+    where,
+)
 from tasks.elastic.transport import Json, PatientTransport
 
 __all__ = ["OLDER_SERVER", "Pages", "Unanswered", "answered", "connected", "search_once", "skipped_clusters"]
@@ -73,7 +83,7 @@ def search_once(
         )
     skipped = skipped_clusters(found)
     if skipped and _no_shard(found):
-        raise NothingThere(" ".join(skipped))
+        raise Skipped(" ".join(skipped))
     if skipped and gaps is None:
         raise Unanswered(" ".join(skipped))
     _matched(es, found, asked)

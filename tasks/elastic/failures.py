@@ -23,6 +23,10 @@ class NothingThere(Unanswered):
     """No index of the name was there to be searched, or none of a cluster that was reached."""
 
 
+class Skipped(NothingThere):
+    """No cluster that has such an index was reached: there may be one."""
+
+
 @contextmanager
 def answered(es: Elasticsearch, asked: str) -> Iterator[None]:
     """What the client library raises inside the block leaves as Unanswered, told as why `asked` has no answer."""

@@ -23,7 +23,7 @@ from decisions.sigma import Rule
 from settings.elastic import ElasticsearchSettings
 from tasks.elastic import hunt_queries as queries
 from tasks.elastic.client import connected
-from tasks.elastic.failures import NothingThere
+from tasks.elastic.failures import NothingThere, Skipped
 from tasks.elastic.hunt_answers import Told, events, lines, of_json
 from tasks.elastic.hunt_checkpoint import Checkpoint, digest
 from tasks.elastic.hunt_coverage import Reach
@@ -62,6 +62,8 @@ class ElasticSource:
     _gaps: list[str] = field(default_factory=list)
     _days: list[Day] = field(default_factory=list)
     _exports: list[ExportEvent] = field(default_factory=list)
+    _lines: list[Day] = field(default_factory=list)
+    """The days of access logs."""
     _failed: set[datetime] = field(default_factory=set)
     """Days with documents that could not be parsed: these bear the time of their ingest, and may be of any day."""
 
@@ -74,6 +76,7 @@ class ElasticSource:
             there = reachable(es, self.settings.cloudtrail_indices, begin, end, self._gaps)
             self._reach.of_patterns(es, self.settings.cloudtrail_indices, there)
             self._days = joined(there)
+            self._lines = self._listed(es, begin, end)
             slices = self._slices(es, self.settings.cloudtrail_indices)
             identity = digest([one.identity for one in asked])
             steps = self._progress("exports", self._days)
@@ -189,17 +192,14 @@ class ElasticSource:
             yield of_json(slices.part(day, ["second", query, keys, sorted(texts)], ask))
 
     def _access(self, es: Elasticsearch, followed: Followed, asked: Sequence[Sequence[Sought]]) -> Told:
-        """Access log lines that hold an object's text; without such logs nothing, and that is said."""
-        told, (begin, end) = Told(), self._bounds()
-        indices = self.settings.access_log_indices
-        try:
-            there = reachable(es, indices, begin, end, self._gaps)
-            failed = joined(reachable(es, list(there), begin, end, self._gaps, queries.FAILED))
-        except NothingThere:
+        """Access log lines that hold the text of an object."""
+        told, indices = Told(), self.settings.access_log_indices
+        if not self._lines:
             return told
-        self._reach.access = any(there.values())
+        found = joined(reachable(es, indices, *self._bounds(), self._gaps, queries.FAILED))
+        failed = {day.begin for day in found}
         slices = self._slices(es, indices)
-        for day in self._progress("access logs", _concerned(joined(there), followed, {day.begin for day in failed})):
+        for day in self._progress("access logs", _concerned(self._lines, followed, failed)):
             near = bool(_windows(followed, day))
             for objects in asked:
                 texts = [one.text for one in objects]
@@ -214,6 +214,18 @@ class ElasticSource:
         if told.unparsed:
             self._gaps.append(f"{told.unparsed} document(s) of access logs hold no line that can be read.")
         return told
+
+    def _listed(self, es: Elasticsearch, begin: datetime, end: datetime) -> list[Day]:
+        """The days of access logs; that there are none is said, and that it is not known too. Raises Unanswered."""
+        try:
+            there = reachable(es, self.settings.access_log_indices, begin, end, self._gaps)
+        except Skipped as error:
+            self._gaps.append(str(error))
+            return []
+        except NothingThere:
+            return []
+        self._reach.access = any(there.values())
+        return joined(there)
 
     def _together(self, followed: Followed) -> list[Together]:
         """Keys and objects, so many as one search is asked for."""

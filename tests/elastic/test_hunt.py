@@ -244,6 +244,12 @@ def test_no_index_is_no_answer(there):
         there.hunt(cloudtrail_indices="logs-nobody-*")
 
 
+def test_access_logs_that_are_there_are_not_called_absent(there):
+    there.put([event(1)], [line()])
+    (note, _) = there.hunt().coverage.notes
+    assert "best effort" in note
+
+
 def test_nothing_in_the_period_is_not_nothing_found(there):
     there.put([event(1)])
     found = there.hunt(None, Period(day("2025-01-01", READ), day("2025-02-01", READ)))

@@ -152,7 +152,7 @@ def test_a_search_without_a_whole_answer_ends_the_hunt_and_the_next_one_goes_on(
     expected = told(there.hunt())
     checkpoint(there).unlink()
     with watched(there) as (between, bodies, faulty):
-        faulty.inject(fault, after=9)
+        faulty.inject(fault, after=10)
         with pytest.raises(Unanswered):
             between.hunt()
         kept = slices(bodies)
@@ -161,7 +161,7 @@ def test_a_search_without_a_whole_answer_ends_the_hunt_and_the_next_one_goes_on(
         assert told(between.hunt()) == expected
         assert between.used > 3
     again = slices(bodies)
-    assert sum(kept[part] for part in again) <= 1
+    assert sum(part in kept for part in again) <= 1
     assert len(again) < 2 * DAYS
 
 
@@ -170,7 +170,7 @@ def test_what_passes_changes_nothing(there, fault):
     expected = told(there.hunt())
     checkpoint(there).unlink()
     with watched(there) as (between, _, faulty):
-        faulty.inject(fault, times=2, after=3)  # the first that asks for documents
+        faulty.inject(fault, times=2, after=4)  # the first that asks for documents
         patient = {"retries": 4, "retry_backoff": timedelta(seconds=0.05), "request_timeout": timedelta(seconds=2)}
         assert told(between.hunt(**patient)) == expected
         assert faulty.broken == 2
