@@ -29,6 +29,12 @@ def parts(name: str, days: tuple[str, str] | None, undated: bool, sizes: bool) -
     return f"SELECT count(*), coalesce(sum(size), 0) FROM (SELECT DISTINCT path, size FROM ({both}))"  # noqa: S608 - quoted
 
 
+def edges(name: str, days: tuple[str, str] | None) -> str:
+    """The first and the last of these days that have a row with a day."""
+    day = quoted_name(DAY)
+    return f"SELECT min({day}), max({day}) FROM {full_name(name)} WHERE {_within(days)}"  # noqa: S608 - checked names
+
+
 def columns(name: str) -> str:
     """Names of the columns that a table was declared with; none if there is no such table."""
     *catalog, schema, table = name.split(".")
@@ -44,10 +50,13 @@ def full_name(name: str) -> str:
 
 def _both(listed: str, name: str, days: tuple[str, str] | None, undated: bool) -> str:
     day = quoted_name(DAY)
-    first, last = days or EVER
-    within = f"{day} BETWEEN {quoted(first)} AND {quoted(last)}"
-    dated = f"SELECT {listed}, {day} FROM {full_name(name)} WHERE {within}"  # noqa: S608 - names are checked, days quoted
+    dated = f"SELECT {listed}, {day} FROM {full_name(name)} WHERE {_within(days)}"  # noqa: S608 - names are checked
     if not undated:
         return f"{dated} OR {day} = {quoted(UNKNOWN)}"
     rest = f"SELECT {listed}, {quoted(UNKNOWN)} AS {day} FROM {full_name(beside(name))}"  # noqa: S608 - checked names
     return f"{dated} UNION ALL {rest}"
+
+
+def _within(days: tuple[str, str] | None) -> str:
+    first, last = days or EVER
+    return f"{quoted_name(DAY)} BETWEEN {quoted(max(first, EVER[0]))} AND {quoted(min(last, EVER[1]))}"

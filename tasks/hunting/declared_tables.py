@@ -11,6 +11,10 @@ from decisions.sigma_sql_trino import Trino
 from decisions.store_ddl import DAY, TABLES, beside
 from tasks.hunting.table import Days, Parts, TableUnanswered
 
+STATEMENT_BYTES = 150_000
+"""Trino compiles the conditions of a query into Java methods, which may not be of any length
+(QUERY_EXCEEDED_COMPILER_LIMIT at 270,000 bytes, none seen at 160,000); Athena takes 262,144 bytes in all."""
+
 
 class DeclaredTables(ABC):
     """A Table (tasks/hunting/table.py) but for `rows`, which each engine is asked by a way of its own."""
@@ -21,9 +25,11 @@ class DeclaredTables(ABC):
     def __init__(self, name: str, engine: str, tables: Mapping[str, str]) -> None:
         self.name = name
         self.dialect = Trino()
+        self.statement_bytes = STATEMENT_BYTES
         self._engine = engine
         self._tables = dict(tables)
         self._known: dict[str, bool] = {}
+        self._edges: dict[tuple[str, Days | None], Days | None] = {}
 
     @abstractmethod
     def rows(self, sql: str) -> Iterator[tuple[Any, ...]]:
@@ -35,11 +41,12 @@ class DeclaredTables(ABC):
 
     def relation(self, table: str, days: Days | None) -> str:
         """The table, or both of them where rows without a day stand apart."""
-        return trino_sql.relation(table, self._tables[table], days, self._undated(table))
+        return trino_sql.relation(table, self._tables[table], self._narrowed(table, days), self._undated(table))
 
     def parts(self, table: str, days: Days | None) -> Parts:
         """Files that hold rows of these days; of other days nothing is asked."""
-        query = trino_sql.parts(self._tables[table], days, self._undated(table), self.sizes)
+        inside = self._narrowed(table, days)
+        query = trino_sql.parts(self._tables[table], inside, self._undated(table), self.sizes)
         for count, size in self.rows(query):
             return Parts(found=int(count), searched=int(count), packed_bytes=int(size), notes=self.notes(table))
         raise TableUnanswered(f"{self.name} gave no answer to a count.")
@@ -51,6 +58,18 @@ class DeclaredTables(ABC):
                 f"{self._tables[table]} is read by projected partitions: days outside of their range are not seen.",
             )
         return (f"Of {self._tables[table]} the days are read that {self._engine} was told of (`vmexport store ddl`).",)
+
+    def _narrowed(self, table: str, days: Days | None) -> Days | None:
+        """Of projected partitions those from the first to the last that there is, looked for once.
+
+        An engine lists the folder of each day of the range, in each scan of each query, whether there is one or not.
+        """
+        if not self._undated(table):
+            return days
+        if (table, days) not in self._edges:
+            (first, last), *_ = self.rows(trino_sql.edges(self._tables[table], days))
+            self._edges[table, days] = days if first is None else (str(first), str(last))
+        return self._edges[table, days]
 
     def _undated(self, table: str) -> bool:
         return self._declared(beside(self._tables[table]), table)

@@ -53,6 +53,11 @@ class Table(Protocol):
         """What the engine says in its own words."""
         ...
 
+    @property
+    def statement_bytes(self) -> int | None:
+        """The longest question about rules that it takes; None: any."""
+        ...
+
     def holds(self, table: str) -> bool:
         """Whether there is such a table at all (CLOUDTRAIL, ACCESS_LOG). Raises TableUnanswered."""
         ...

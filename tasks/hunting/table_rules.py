@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,10 +75,31 @@ def _asked(
     table: Table, relation: str, rules: Sequence[Rule], names: Names, bounds: Bounds, irregular: bool, kept: int
 ) -> Asked:
     told = Asked(rules)
+    for some, query in _queries(table, relation, rules, names, bounds, irregular, kept):
+        _add(told, some, table.rows(query))
+    return told
+
+
+def _queries(
+    table: Table, relation: str, rules: Sequence[Rule], names: Names, bounds: Bounds, irregular: bool, kept: int
+) -> Iterator[tuple[Sequence[Rule], str]]:
+    """One question of all rules; where the engine does not take one so long, as few as it takes, each of some of the rules."""
     queries = matched(relation, table.dialect, rules, names, bounds, irregular)
+    if not queries:
+        return
+    query = capped(queries, kept)
+    if table.statement_bytes and len(rules) > 1 and len(query.encode()) > table.statement_bytes:
+        middle = len(rules) // 2
+        for some in (rules[:middle], rules[middle:]):
+            yield from _queries(table, relation, some, names, bounds, irregular, kept)
+    else:
+        yield rules, query
+
+
+def _add(told: Asked, rules: Sequence[Rule], rows: Iterable[tuple[Any, ...]]) -> None:
     totals: dict[str, int] = {}
     given: Counter[str] = Counter()
-    for which, total, *spot in table.rows(capped(queries, kept)) if queries else ():
+    for which, total, *spot in rows:
         ids = {rules[int(place)].id for place in which.split(SEPARATOR) if place}
         told.matched.setdefault(tuple(spot), set()).update(ids)
         totals[which] = total
@@ -88,7 +109,6 @@ def _asked(
             told.counts[rule_id] += total
             if total > given[which]:
                 told.left_out[rule_id] += total - given[which]
-    return told
 
 
 def _refused(table: Table, relation: str, rules: Sequence[Rule], names: Names) -> dict[str, str]:
