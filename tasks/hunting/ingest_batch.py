@@ -13,13 +13,12 @@ from typing import Any
 from decisions import access_log_schema, store_schema
 from records.manifest import FileRead, Part
 from tasks.hunting import typed_records
-from tasks.hunting.arrow_columns import NULL
-from tasks.hunting.gathered import Gathered
+from tasks.hunting.gathered import LARGEST, Gathered
 from tasks.hunting.inflate import TooLarge, packed, unpacked
 from tasks.hunting.layout import ACCESS, LogFile
-from tasks.hunting.parquet_parts import JSON_COLUMNS, NotWritten, connected
+from tasks.hunting.parquet_parts import NotWritten, connected
 from tasks.hunting.reading import Read, read
-from tasks.hunting.searches import EXPORT_CALLS, IsExport
+from tasks.hunting.searches import IsExport
 from tasks.hunting.store import ACCESS_LOG, CLOUDTRAIL
 from tasks.logs.access_line import NotALine, parse_line
 
@@ -77,18 +76,20 @@ def ingested(connection: Any, folder: Path, max_bytes: int, files: Sequence[LogF
 
 def _ingested(connection: Any, folder: Path, max_bytes: int, files: Sequence[LogFile]) -> Ingested:
     told = Ingested()
-    rows = {CLOUDTRAIL: Gathered(CLOUDTRAIL), ACCESS_LOG: Gathered(ACCESS_LOG)}
-    for file in files:
-        _take(told, rows, file, max_bytes)
     try:
-        for gathered in rows.values():
-            parts, twice = gathered.write(connection, folder)
-            told.parts += parts
-            told.twice += twice
-    except NotWritten as error:
+        with Gathered(CLOUDTRAIL, folder) as records, Gathered(ACCESS_LOG, folder) as lines:
+            rows = {CLOUDTRAIL: records, ACCESS_LOG: lines}
+            for file in files:
+                _take(told, rows, file, max_bytes)
+            for gathered in rows.values():
+                parts, twice = gathered.write(connection, folder)
+                told.parts += parts
+                told.twice += twice
+    except (NotWritten, OSError) as error:
         for part in told.parts:
             (folder / part.name).unlink(missing_ok=True)
-        return Ingested(failed=str(error))
+        why = f"a batch could not be gathered: {error.strerror}" if isinstance(error, OSError) else str(error)
+        return Ingested(failed=why)
     return told
 
 
@@ -113,40 +114,42 @@ def _take(told: Ingested, rows: dict[str, Gathered], file: LogFile, max_bytes: i
 def _records(told: Ingested, rows: Gathered, text: bytes | bytearray, file: LogFile, problems: list[str]) -> int:
     """The rows of a file: of what is as AWS writes it quickly, of the rest exactly."""
     try:
-        found, others = typed_records.records(text)
-        columns, days = typed_records.columns(found)
-        odd = read(WRAPPER % b",".join(others)) if others else Read()
+        lines = typed_records.lines(text)
+        odd = read(WRAPPER % b",".join(lines.others)) if lines.others else Read()
     except (ValueError, RecursionError):
         return _exactly(told, rows, text, file, problems)
-    if not found or (others and odd.problems()):
+    count = len(lines.quick) + len(lines.exact)
+    if not count or (lines.others and odd.problems()):
         return _exactly(told, rows, text, file, problems)
-    rows.extend(columns, days)
-    told.exports += [(file.called, typed_records.written(one)) for one in found if one.eventName in EXPORT_CALLS]
-    for record in odd.records:
-        add_record(told, rows, record, file)
-    return len(found) + len(odd.records)
+    _too_large(rows.extend(lines.quick), problems)
+    _add(told, rows, [*map(json.loads, lines.exact), *odd.records], file, problems)
+    return count + len(odd.records)
 
 
 def _exactly(told: Ingested, rows: Gathered, text: bytes | bytearray, file: LogFile, problems: list[str]) -> int:
     content = read(text)
     problems += content.problems()
-    for record in content.records:
-        add_record(told, rows, record, file)
+    _add(told, rows, content.records, file, problems)
     return len(content.records)
 
 
-def add_record(told: Ingested, rows: Gathered, record: dict[str, Any], file: LogFile) -> None:
-    """One record, read exactly."""
-    row: dict[str, Any] = dict(store_schema.row(record))
-    for name in JSON_COLUMNS:
-        row[name] = row[name].encode() if row[name] is not None else NULL
-    rows.add(row, store_schema.day(record))
-    if _is_export(record):
-        told.exports.append((file.called, json.dumps(record, ensure_ascii=False).encode()))
+def _add(told: Ingested, rows: Gathered, records: Sequence[dict[str, Any]], file: LogFile, problems: list[str]) -> None:
+    """Records, read exactly."""
+    large = 0
+    for record in records:
+        large += not rows.add(store_schema.row(record), store_schema.day(record))
+        if _is_export(record):
+            told.exports.append((file.called, json.dumps(record, ensure_ascii=False).encode()))
+    _too_large(large, problems)
+
+
+def _too_large(count: int, problems: list[str]) -> None:
+    if count:
+        problems.append(f"{count} record(s) of it are larger than {LARGEST // 2**20} MB, and not kept")
 
 
 def _lines(rows: Gathered, text: bytes | bytearray, problems: list[str]) -> int:
-    count = broken = 0
+    count = broken = large = 0
     for line in bytes(text).decode("utf-8", "replace").split("\n"):
         if not (line := line.removesuffix("\r")):
             continue
@@ -156,8 +159,9 @@ def _lines(rows: Gathered, text: bytes | bytearray, problems: list[str]) -> int:
             fields = None
             broken += 1
         row = access_log_schema.row(line, fields)
-        rows.add(row, access_log_schema.day(row))
+        large += not rows.add(row, access_log_schema.day(row))
         count += 1
+    _too_large(large, problems)
     if broken:
         problems.append(f"{broken} line(s) are no lines of an access log; they are kept, without fields")
     return count

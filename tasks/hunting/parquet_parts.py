@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,15 +11,10 @@ import duckdb
 from decisions import access_log_schema, store_schema
 from decisions.sigma_sql import quoted
 from records.manifest import Part
-from tasks.hunting.arrow_columns import JSON, Columns
 from tasks.hunting.store import ACCESS_LOG, CLOUDTRAIL
 from tasks.hunting.store_folder import synced
 
 COLUMNS = {CLOUDTRAIL: store_schema.COLUMNS, ACCESS_LOG: access_log_schema.COLUMNS}
-JSON_COLUMNS = (*store_schema.JSON_COLUMNS, store_schema.REST)
-"""Columns of CloudTrail that are handed over as UTF-8 bytes; an empty cell is b"null"."""
-KINDS = {table: dict(columns) for table, columns in COLUMNS.items()}
-KINDS[CLOUDTRAIL].update(dict.fromkeys(JSON_COLUMNS, JSON))
 SORTED_BY = {CLOUDTRAIL: ("eventSource", "eventName", "eventTime"), ACCESS_LOG: access_log_schema.SORTED_BY}
 FORMAT = "format parquet, compression zstd, compression_level 1, row_group_size 10240"
 """Level 3 and level 1 take the same room on such data, and level 1 two thirds of the time. A hunt unpacks the row group of each
@@ -36,19 +30,6 @@ def connected(threads: int = 1, memory: str = MEMORY) -> duckdb.DuckDBPyConnecti
     """A DuckDB without extensions and without a home, that keeps rows in their order."""
     config: dict[str, Any] = {"threads": threads, "memory_limit": memory, "autoinstall_known_extensions": False}
     return duckdb.connect(config=config | {"autoload_known_extensions": False, "preserve_insertion_order": True})
-
-
-def written(
-    connection: duckdb.DuckDBPyConnection, folder: Path, table: str, day: str, columns: Mapping[str, Sequence[Any]]
-) -> Part:
-    """A part of one day from columns, whose rows are in order already. Raises NotWritten, and leaves nothing then."""
-    rows = len(next(iter(columns.values())))
-    handed = Columns(columns, KINDS[table])
-    connection.register("handed", handed)
-    try:
-        return copied(connection, folder, table, day, f"select {handed.selected} from handed", rows)  # noqa: S608 - names of ours
-    finally:
-        connection.unregister("handed")
 
 
 def copied(connection: duckdb.DuckDBPyConnection, folder: Path, table: str, day: str, query: str, rows: int) -> Part:

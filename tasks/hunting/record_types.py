@@ -8,6 +8,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 Word = str | UnsetType
+REST_NAMES = ("sessionCredentialFromConsole", "addendum", "edgeDeviceDetails")
+"""Names that AWS writes and that have no column."""
 
 
 class Attributes(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -75,7 +77,7 @@ class Resource(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     type: Word = UNSET
 
 
-class Record(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+class Record(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A record: what has no column of its own, and is neither here nor in the rest of a record that AWS writes, is no field."""
 
     eventID: Annotated[str, msgspec.Meta(min_length=1)]
