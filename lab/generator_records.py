@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from lab.generator_events import DATA, KINDS, Kind
@@ -30,7 +31,9 @@ LARGE = 20_000
 BITS = 640
 TOKEN, TOKEN_BYTES = b"%(y)b", 480
 NETWORKS = (b"192.0.2", b"198.51.100", b"203.0.113")
-MARKS = re.compile(r"\$([xunbkitzdeqsjvwy])")
+MARKS = re.compile(r"\$([xunbkitzdeqsjvwyh])")
+SESSIONS, ENDPOINTS = 8, 5
+"""Sessions of a function in an hour; VPC endpoints of an account in a Region."""
 
 
 def key_id(prefix: str, rng: random.Random) -> str:
@@ -48,18 +51,18 @@ def identity(account: str, number: int, rng: random.Random) -> dict[str, Any]:
     if number % 10 == 1:
         return {"type": "AWSService", "invokedBy": "autoscaling.amazonaws.com"}
     role = f"AWSReservedSSO_Admin_{rng.getrandbits(64):016x}" if number % 10 == 2 else f"app-{number}"
-    if number % 2:  # a function: each of its instances is a session with a key of its own
-        return assumed(account, role, f"{role}-$s", "ASIA$j", rng)
+    if number % 2:  # a function: each of its instances is a session with a key of its own, for an hour
+        return assumed(account, role, f"{role}-$s", f"{key_id('ASIA', rng)[:10]}$j", rng, "$h")
     session = f"person{number}@example.com" if number % 10 == 2 else f"i-{rng.getrandbits(68):017x}"
     return assumed(account, role, session, key_id("ASIA", rng), rng)
 
 
-def assumed(account: str, role: str, session: str, key: str, rng: random.Random) -> dict[str, Any]:
+def assumed(account: str, role: str, session: str, key: str, rng: random.Random, since: str = "$t") -> dict[str, Any]:
     """A session of a role."""
     principal = key_id("AROA", rng)
     issuer = {"type": "Role", "principalId": principal, "arn": f"arn:aws:iam::{account}:role/{role}",
               "accountId": account, "userName": role}  # fmt: skip
-    attributes = {"creationDate": "$t", "mfaAuthenticated": "false"}
+    attributes = {"creationDate": since, "mfaAuthenticated": "false"}
     return {"type": "AssumedRole", "principalId": f"{principal}:{session}",
             "arn": f"arn:aws:sts::{account}:assumed-role/{role}/{session}", "accountId": account, "accessKeyId": key,
             "sessionContext": {"sessionIssuer": issuer, "attributes": attributes}}  # fmt: skip
@@ -154,6 +157,7 @@ class Source:
 
 _templates: dict[str, dict[tuple[int, int, bool], bytes]] = {}
 _seconds: dict[int, bytes] = {}
+_sessions: dict[tuple[int, int], tuple[bytes, bytes]] = {}
 
 
 def differing(region: str, at: int, bits: int) -> dict[bytes, bytes]:
@@ -164,16 +168,22 @@ def differing(region: str, at: int, bits: int) -> dict[bytes, bytes]:
     when = _seconds.get(at)
     if when is None:
         when = _seconds[at] = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+    hour, number = at // 3600, bits % SESSIONS
+    session = _sessions.get((hour, number))
+    if session is None:
+        told = sha256(f"{hour} {number}".encode()).hexdigest()
+        session = _sessions[hour, number] = told[:17].encode(), told[17:27].upper().encode()
     first = f"{text[0:8]}-{text[8:12]}-4{text[13:16]}-8{text[17:20]}-{text[20:32]}".encode()
     second = f"{text[8:16]}-{text[0:4]}-4{text[5:8]}-9{text[21:24]}-{text[32:44]}".encode()
     return {
         b"t": when,
         b"i": first,
         b"q": text[64:80].upper().encode(),
-        b"j": text[97:113].upper().encode(),
-        b"v": text[113:130].encode(),
+        b"h": when[:14] + b"00:00Z",
+        b"j": session[1],
+        b"v": b"%017x" % (0x0A1B2C3D4E5F60718 + bits % ENDPOINTS),
         b"w": str(bits % 99_991).encode(),
-        b"s": text[80:97].encode(),
+        b"s": session[0],
         b"u": second,
         b"x": text[44:61].encode(),
         b"n": str(bits % 97).encode(),
