@@ -9,23 +9,18 @@ on 127.0.0.1 as whoever starts it, because it reads that person's files, and onl
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import tarfile
 import tempfile
-import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
 
 import httpx
 
-from lab.elasticsearch import COPY, NoElasticsearch, cache, find_java
+from lab.java_server import NoServer, Server, cache, fetched, find_java, launched, run
 
 VERSION = "476"
 SHA256 = "cfd5accde17e8ebd251eeeb78aed1f490e77bb3a164d95a0f454bf8a7c1cbd3f"
@@ -46,41 +41,19 @@ JVM = """-server
 """
 
 
-class NoTrino(RuntimeError):
-    """It cannot be had or started here; the message says what is missing."""
-
-
 @dataclass(frozen=True)
-class Server:
-    """A server that runs, and belongs to whoever started it."""
-
-    url: str
-    home: Path
-    process: subprocess.Popen[bytes]
+class Trino(Server):
+    """A Trino that runs."""
 
     @property
     def files(self) -> Path:
         """What lies below this folder is `local:///…` in Trino."""
         return self.home / "files"
 
-    def stop(self) -> None:
-        """Stop it and delete its data; a second call does nothing."""
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGTERM)
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
-        shutil.rmtree(self.home, ignore_errors=True)
 
-
-def start() -> Server:
-    """A new, empty server that answers queries. Raises NoTrino."""
-    try:
-        java = find_java(JAVA)
-    except NoElasticsearch as error:
-        raise NoTrino(str(error)) from error
+def start() -> Trino:
+    """A new, empty server that answers queries. Raises NoServer."""
+    java = find_java(JAVA)
     root = slim()
     home = Path(tempfile.mkdtemp(prefix="vmexport-trino-", dir="/var/tmp"))
     try:
@@ -94,35 +67,11 @@ def start() -> Server:
         raise
 
 
-def fetch() -> Path:
-    """The distribution, downloaded at first use and checked. Raises NoTrino."""
-    archive = cache() / f"trino-server-{VERSION}.tar.gz"
-    if not archive.exists():
-        if shutil.which("mvn") is None:
-            raise NoTrino("Maven (mvn) is not installed: it fetches Trino (820 MB) from Maven Central")
-        cache().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache()) as part:
-            got = subprocess.run(
-                ["mvn", "-B", "-ntp", "-q", COPY, f"-Dartifact={ARTIFACT}", f"-DoutputDirectory={part}"],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if got.returncode:
-                raise NoTrino(f"Maven could not fetch {ARTIFACT}:\n{got.stdout[-2000:]}")
-            (Path(part) / archive.name).rename(archive)
-    with archive.open("rb") as packed:
-        digest = hashlib.file_digest(packed, "sha256").hexdigest()
-    if digest != SHA256:
-        raise NoTrino(f"{archive} is not the archive that it should be (SHA-256 {digest}): delete it")
-    return archive
-
-
 def slim() -> Path:
-    """What is needed of the distribution, unpacked: made once, beside the archive it was checked with. Raises NoTrino."""
+    """What is needed of the distribution, unpacked: made once, beside the archive it was checked with. Raises NoServer."""
     kept = cache() / f"trino-{VERSION}-{SHA256[:12]}"
     if not kept.exists():
-        archive = fetch()
+        archive = fetched(f"trino-server-{VERSION}.tar.gz", ARTIFACT, SHA256)
         with tempfile.TemporaryDirectory(dir=cache()) as part:
             with tarfile.open(archive) as packed:
                 packed.extractall(part, filter="data")
@@ -174,23 +123,11 @@ def _configure(home: Path, port: int) -> None:
     (home / "etc" / "jvm.config").write_text(JVM)
 
 
-def _launch(root: Path, home: Path, java: Path, url: str) -> Server:
+def _launch(root: Path, home: Path, java: Path, url: str) -> Trino:
     command = [str(root / "bin" / "launcher"), "run", "--etc-dir", str(home / "etc"), "--data-dir", str(home / "data")]
     env = {"PATH": f"{java / 'bin'}:{os.environ['PATH']}", "HOME": str(home), "JAVA_HOME": str(java)}
-    with (home / "out.log").open("wb") as out:
-        process = subprocess.Popen(
-            command, cwd=home, env=env, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True
-        )
-    end = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < end:
-        if _answers(url):
-            return Server(url, home, process)
-        time.sleep(0.3)
-    tail = (home / "out.log").read_text(errors="replace")[-3000:]
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    raise NoTrino(f"Trino did not start within {START_SECONDS:.0f} s:\n{tail}")
+    server = launched(command, env, home, START_SECONDS, lambda _: url if _answers(url) else None)
+    return Trino(server.url, server.home, server.process)
 
 
 def _answers(url: str) -> bool:
@@ -209,22 +146,12 @@ def _done(url: str, sql: str) -> bool:
     return told["stats"]["state"] == "FINISHED"
 
 
-def main() -> None:
-    """Run one until Ctrl-C."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    server = start()
-    try:
-        print(f"VMEXPORT_TEST_TRINO_URL={server.url} VMEXPORT_TEST_TRINO_FILES={server.files}", flush=True)
-        while not stop.wait(1) and server.process.poll() is None:
-            pass
-    finally:
-        server.stop()
+def _told(server: Trino) -> str:
+    return f"VMEXPORT_TEST_TRINO_URL={server.url} VMEXPORT_TEST_TRINO_FILES={server.files}"
 
 
 if __name__ == "__main__":
     try:
-        main()
-    except NoTrino as error:
+        run(start, _told)
+    except NoServer as error:
         sys.exit(str(error))

@@ -22,7 +22,8 @@ from elasticsearch.helpers import bulk
 from lab.alert import alert_of
 from lab.ecs import document, stamp
 from lab.elastic_mappings import create_alerts_index, install
-from lab.elasticsearch import NoElasticsearch, start
+from lab.elasticsearch import start
+from lab.java_server import NoServer
 from settings.elastic import ElasticsearchSettings
 from tasks.elastic.client import connected
 from tasks.logs.elasticsearch import SOURCE, ElasticsearchLogs
@@ -119,5 +120,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except NoElasticsearch as error:
+    except NoServer as error:
         sys.exit(f"no Elasticsearch: {error}")

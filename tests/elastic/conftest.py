@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.elasticsearch import NoElasticsearch, start
+from lab.elasticsearch import start
+from lab.java_server import NoServer
 
 REQUIRED = "VMEXPORT_TEST_REQUIRE_ELASTICSEARCH"
 
@@ -21,7 +22,7 @@ def elasticsearch_url() -> Iterator[str]:
         return
     try:
         server = start()
-    except NoElasticsearch as error:
+    except NoServer as error:
         if os.environ.get(REQUIRED):
             raise
         pytest.skip(f"no Elasticsearch: {error}")
