@@ -21,7 +21,7 @@ from records.manifest import FileRead
 from tasks.hunting import compaction
 from tasks.hunting.hunt import export_findings
 from tasks.hunting.ingest_batch import Ingest, Ingested
-from tasks.hunting.layout import Listing, LogFile, listing
+from tasks.hunting.layout import Listing, LogFile, in_batches, listing
 from tasks.hunting.parquet_parts import NotWritten
 from tasks.hunting.source import EXPORTS, Found
 from tasks.hunting.store import TABLES, Store
@@ -240,7 +240,7 @@ def _results(
 ) -> Iterator[Ingested]:
     """Batch by batch; in this process where little is to be done."""
     count = workers or min(len(os.sched_getaffinity(0)), 8)
-    batches = _batches(source.fetched(todo))
+    batches = in_batches(source.fetched(todo), BATCH_FILES, BATCH_BYTES)
     if count == 1 or total < ALONE:
         run = work.prepared()
         for batch in batches:
@@ -249,16 +249,3 @@ def _results(
         return
     with Workers(work, count, batches, source.done) as pool:
         yield from pool.run()
-
-
-def _batches(files: Iterable[LogFile]) -> Iterator[list[LogFile]]:
-    batch: list[LogFile] = []
-    size = 0
-    for file in files:
-        batch.append(file)
-        size += file.size
-        if len(batch) >= BATCH_FILES or size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -121,3 +122,17 @@ def take(
         return None
     told.files.append(file)
     return file
+
+
+def in_batches(files: Iterable[LogFile], most: int, most_bytes: int) -> Iterator[list[LogFile]]:
+    """Files in batches of so many, or so many packed bytes."""
+    batch: list[LogFile] = []
+    size = 0
+    for file in files:
+        batch.append(file)
+        size += file.size
+        if len(batch) >= most or size >= most_bytes:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

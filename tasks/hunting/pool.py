@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from tasks.hunting.batch import Batch, scanned
-from tasks.hunting.layout import LogFile
+from tasks.hunting.layout import LogFile, in_batches
 from tasks.hunting.search import Search
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def scan(
     packed bytes at the beginning. `done` is told the files of a batch that nobody will read again.
     """
     count = workers or min(len(os.sched_getaffinity(0)), 8)
-    batches = _batches(files)
+    batches = in_batches(files, BATCH_FILES, BATCH_BYTES)
     first = _first(batches) if count > 1 else []
     if count == 1 or len(first) < 2 or sum(file.size for batch in first for file in batch) < ALONE:
         run = what.prepared()
@@ -84,16 +84,3 @@ def _first(batches: Iterator[list[LogFile]]) -> list[list[LogFile]]:
         if size >= ALONE and len(first) > 1:
             break
     return first
-
-
-def _batches(files: Iterable[LogFile]) -> Iterator[list[LogFile]]:
-    batch: list[LogFile] = []
-    size = 0
-    for file in files:
-        batch.append(file)
-        size += file.size
-        if len(batch) >= BATCH_FILES or size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
