@@ -30,6 +30,12 @@ def hunt(
     elasticsearch: Annotated[
         bool, typer.Option("--elasticsearch", help="The cluster of VMEXPORT_ELASTICSEARCH_URL, in place of PATH")
     ] = False,
+    trino: Annotated[
+        bool, typer.Option("--trino", help="The store as VMEXPORT_TRINO_URL has it declared, in place of PATH")
+    ] = False,
+    athena: Annotated[
+        bool, typer.Option("--athena", help="The store as VMEXPORT_ATHENA_DATABASE has it declared, in place of PATH")
+    ] = False,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Of Elasticsearch: ask for days again that an earlier hunt has finished")
     ] = False,
@@ -81,7 +87,7 @@ def hunt(
     from tasks.hunting.place import PlaceUnusable
     from tasks.hunting.table import TableUnanswered
 
-    where = Where(path=path, store=store, elasticsearch=elasticsearch)
+    where = Where(path=path, store=store, elasticsearch=elasticsearch, trino=trino, athena=athena)
     period = _period(since, until, datetime.now(UTC))
     loaded = _rules(rules) if rules else None
     validation = Validation(validate, path, digest_keys or (), keep_keys)

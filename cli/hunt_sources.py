@@ -27,6 +27,8 @@ class Where:
     path: str | None = None
     store: Path | None = None
     elasticsearch: bool = False
+    trino: bool = False
+    athena: bool = False
 
     @property
     def named(self) -> str:
@@ -34,12 +36,18 @@ class Where:
         from cli.console import UsageProblem
 
         given = {field.name: getattr(self, field.name) for field in fields(self)}
-        asked = [str(value) if name == "path" else f"--{name} {value}" for name, value in given.items() if value]
+        asked = [_option(name, value) for name, value in given.items() if value]
         if len(asked) != 1:
             options = ", ".join(f"--{name}" for name in given if name != "path")
             got = f"got {' and '.join(asked)}" if asked else "got none"
             raise UsageProblem(f"Name one place to hunt in: PATH or one of {options} ({got}).")
-        return asked[0].replace(" True", "")
+        return asked[0]
+
+
+def _option(name: str, value: object) -> str:
+    if name == "path":
+        return str(value)
+    return f"--{name}" if value is True else f"--{name} {value}"
 
 
 @contextmanager
@@ -61,6 +69,11 @@ def source(
 
         with hunt_elasticsearch.source(period, told, fresh) as asked:
             yield asked
+    elif where.trino or where.athena:
+        from cli import hunt_tables
+
+        with hunt_tables.trino() if where.trino else hunt_tables.athena() as table:
+            yield _of_table(table, period)
     else:
         yield _files(str(where.path), bucket_account, period, told, workers)
 

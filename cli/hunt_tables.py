@@ -1,0 +1,70 @@
+"""`vmexport hunt --trino` and `--athena`: the Parquet store where it is declared to an engine that others run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from tasks.hunting.athena_table import AthenaTable
+    from tasks.hunting.trino_table import TrinoTable
+
+DOCS = "docs/trino-and-athena.md tells how they are set up"
+
+
+@contextmanager
+def trino() -> Iterator[TrinoTable]:
+    """The coordinator of the settings. Raises UsageProblem where none is set, or the settings cannot be used."""
+    from pydantic import ValidationError
+
+    from cli.console import UsageProblem
+    from settings.trino import trino as settings
+    from tasks.hunting.table import TableUnanswered
+    from tasks.hunting.trino_table import TrinoTable
+
+    try:
+        table = TrinoTable(settings())
+    except ValidationError as error:
+        raise UsageProblem(f"The settings of Trino cannot be used: {_reasons(error)}. {DOCS}.") from error
+    except TableUnanswered as error:
+        raise UsageProblem(f"{error} {DOCS}.") from error
+    with table:
+        yield table
+
+
+@contextmanager
+def athena() -> Iterator[AthenaTable]:
+    """The workgroup of the settings, by the read role of its account. Raises UsageProblem where it cannot be asked."""
+    from botocore.exceptions import BotoCoreError
+    from pydantic import ValidationError
+
+    from cli.console import UsageProblem
+    from settings.organization import OrganizationUnusable
+    from settings.trino import athena as settings
+    from settings.trino import athena_limits
+    from tasks import sts
+    from tasks.hunting.athena_table import AthenaTable
+    from tasks.hunting.table import TableUnanswered
+
+    try:
+        own = settings()
+        if own.account is None:
+            raise TableUnanswered("Athena is not configured: set VMEXPORT_ATHENA_ACCOUNT and VMEXPORT_ATHENA_DATABASE.")
+        client = sts.aws("hunt").client("athena", account=own.account, tier="read", region=own.region)
+        table = AthenaTable(client, own, athena_limits())
+    except ValidationError as error:
+        raise UsageProblem(f"The settings of Athena cannot be used: {_reasons(error)}. {DOCS}.") from error
+    except TableUnanswered as error:
+        raise UsageProblem(f"{error} {DOCS}.") from error
+    except (OrganizationUnusable, BotoCoreError) as error:
+        raise UsageProblem(f"Athena cannot be asked: {error}.") from error
+    yield table
+
+
+def _reasons(error: ValidationError) -> str:
+    return "; ".join(
+        str(one["msg"]).removeprefix("Value error, ") for one in error.errors(include_url=False, include_input=False)
+    )
