@@ -33,6 +33,7 @@ def check(
     from tasks.hunting.engines import present
     from tasks.hunting.fixtures import PACK, FixturesUnusable, load
     from tasks.hunting.rules_check import check as check_folder
+    from tasks.hunting.table import TableUnanswered
 
     where = folder or PACK
     with present() as (engines, absent):
@@ -41,6 +42,8 @@ def check(
             told = check_folder(where, loaded, engines)
         except (FixturesUnusable, OSError) as error:
             raise UsageProblem(f"{error}. Name a folder of Sigma rules.") from error
+        except TableUnanswered as error:
+            raise UsageProblem(str(error)) from error
     own = where.resolve() == PACK
     bad = bool(told.problems or loaded.refused or (own and told.without))
     if as_json:

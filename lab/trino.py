@@ -31,7 +31,7 @@ START_SECONDS = 180.0
 MEMORY = "memory", "default"
 """Catalog and schema of tables in memory. The catalog `hive` is for tables over Parquet files."""
 JVM = """-server
--Xmx1G
+-Xmx1536M
 -XX:+UseG1GC
 -XX:+ExitOnOutOfMemoryError
 -XX:TieredStopAtLevel=1
@@ -103,6 +103,8 @@ def _configure(home: Path, port: int) -> None:
             "query.max-memory": "400MB",
             "query.max-memory-per-node": "400MB",
             "memory.heap-headroom-per-node": "300MB",
+            "query.max-history": 10,  # what has ended is kept with its plan, which for a pack of rules is many megabytes
+            "query.min-expire-age": "10s",
         },
         "log.properties": {"io.trino": "WARN", "io.airlift": "WARN", "Bootstrap": "WARN"},
         "catalog/memory.properties": {"connector.name": "memory"},

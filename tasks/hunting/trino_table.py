@@ -92,6 +92,8 @@ def why(error: Exception) -> str:
     told = _line(str(error))
     if "error 401" in told or "error 403" in told:
         return "the user may not sign in. See VMEXPORT_TRINO_USER, _PASSWORD and _JWT."
+    if "Failed to establish a new connection" in str(error):
+        told = "it cannot be reached"
     return f"no whole answer ({told}). See VMEXPORT_TRINO_URL, and that the coordinator runs."
 
 
