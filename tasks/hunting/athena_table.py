@@ -19,7 +19,7 @@ from decisions.hunt import size_words
 from settings.trino import AthenaLimits, AthenaSettings
 from tasks.hunting.athena_spent import Spent
 from tasks.hunting.declared_tables import DeclaredTables
-from tasks.hunting.table import CLOUDTRAIL, TableUnanswered
+from tasks.hunting.table import ACCESS_LOG, CLOUDTRAIL, TableUnanswered
 
 SQL_BYTES = 262_144
 """The longest statement that Athena takes."""
@@ -60,8 +60,9 @@ class AthenaTable(DeclaredTables):
 
     def notes(self, table: str) -> tuple[str, ...]:
         """With the limit of the workgroup, and what was spent so far."""
-        told = super().notes(table)  # it may take a statement, which is to be counted
-        return (*told, *(self._workgroup or ()), self.spent.sentence()) if table == CLOUDTRAIL else told
+        told = super().notes(table)
+        last = ACCESS_LOG if self.holds(ACCESS_LOG) else CLOUDTRAIL  # the answer is told of them in this order
+        return (*told, *(self._workgroup or ()), self.spent.sentence()) if table == last else told
 
     def _start(self, sql: str) -> str:
         text = sql.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

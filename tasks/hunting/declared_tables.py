@@ -36,8 +36,15 @@ class DeclaredTables(ABC):
         """The whole answer to a query. Raises TableUnanswered, rather than to give a part of it."""
 
     def holds(self, table: str) -> bool:
-        """Whether it is declared. Raises TableUnanswered when another table has its name."""
-        return self._declared(self._tables[table], table)
+        """Whether it is declared. Raises TableUnanswered when another table has its name, and when there is none at all."""
+        if self._declared(self._tables[table], table):
+            return True
+        if not any(self._declared(name, each) for each, name in self._tables.items()):
+            raise TableUnanswered(
+                f"{self.name} has no {' and no '.join(self._tables.values())}. Declare them with "
+                f"`vmexport store ddl --for {self._engine.lower()}`, or name those that there are."
+            )
+        return False
 
     def relation(self, table: str, days: Days | None) -> str:
         """The table, or both of them where rows without a day stand apart."""

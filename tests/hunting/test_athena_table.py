@@ -11,6 +11,7 @@ from botocore.stub import ANY, Stubber
 from moto import mock_aws
 from moto.athena.models import athena_backends
 
+from decisions import store_schema
 from settings.trino import AthenaLimits, AthenaSettings
 from tasks.hunting.athena_table import AthenaTable
 from tasks.hunting.table import TableUnanswered
@@ -247,11 +248,15 @@ def test_the_answer_says_what_it_cost_and_what_else_limits_it(workgroup: dict[st
     stub.add("get_query_results", results(TEXT))
     table = table_of(stub.client, AthenaLimits(price_per_tb=6.0))
     list(table.rows("SELECT 1"))
+    for _ in range(2):  # of the table without days, and of the access logs: neither is there
+        stub.statement(execution("SUCCEEDED", 0))
+        stub.add("get_query_results", results({"column_name": "varchar"}))
+    known = [(name,) for name, _ in store_schema.COLUMNS] + [("dt",)]
     stub.statement(execution("SUCCEEDED", 0))
-    stub.add("get_query_results", results({"column_name": "varchar"}))
+    stub.add("get_query_results", results({"column_name": "varchar"}, *known))
     notes = " ".join(table.notes("cloudtrail"))
     assert (
-        "scanned 1.0 GB in 2 statements, of 100 GB that a hunt may scan: about 0.0060 US dollars at 6.00 a TB" in notes
+        "scanned 1.0 GB in 4 statements, of 100 GB that a hunt may scan: about 0.0060 US dollars at 6.00 a TB" in notes
     )
     assert (told in notes) if told else ("itself has" not in notes)
 

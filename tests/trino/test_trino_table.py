@@ -81,11 +81,21 @@ def test_a_hostile_literal_is_a_text_and_nothing_else(trino: Place, schema: str,
         assert list(table.rows(f"SELECT {quoted(text)}, 1")) == [(kept, 1)]
 
 
-def test_what_is_not_there_is_told_and_what_is_something_else_is_refused(trino: Place, schema: str) -> None:
-    """No table is no error, and no answer either; Athena's stock table has our name and other columns."""
+def test_what_is_not_there_is_told_and_what_is_something_else_is_refused(
+    trino: Place, schema: str, folder: Path
+) -> None:
+    """One of the tables may be absent, both may not; Athena's stock table has our name and other columns."""
+    with (
+        table_of(trino, schema) as table,
+        pytest.raises(TableUnanswered, match=f"no hive.{schema}.cloudtrail and no .*ddl"),
+    ):
+        table.holds("access_log")
+    declare(asking(trino), trino, folder, schema)
+    asking(trino)(f"DROP TABLE hive.{schema}.access_log")
     with table_of(trino, schema) as table:
-        assert not table.holds("cloudtrail")
-    asking(trino)(f"CREATE SCHEMA hive.{schema}")
+        assert table.holds("cloudtrail")
+        assert not table.holds("access_log")
+    asking(trino)(f"DROP TABLE hive.{schema}.cloudtrail")
     asking(trino)(f"CREATE TABLE hive.{schema}.cloudtrail (eventversion varchar, useridentity varchar)")
     with (
         table_of(trino, schema) as table,
