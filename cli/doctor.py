@@ -45,7 +45,7 @@ def doctor(
 
 
 def _groups() -> list[tuple[str, Callable[[], Iterator[Check]]]]:
-    from cli.checks import aws, elastic, installation, kibana, logs, orchestration
+    from cli.checks import aws, elastic, installation, kibana, logs, orchestration, tables
 
     return [
         ("settings", installation.settings),
@@ -57,6 +57,7 @@ def _groups() -> list[tuple[str, Callable[[], Iterator[Check]]]]:
         ("log files", logs.files),
         ("Elasticsearch", elastic.elasticsearch),
         ("Kibana", kibana.kibana),
+        ("Trino and Athena", tables.tables),
     ]
 
 

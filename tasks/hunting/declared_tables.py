@@ -58,6 +58,11 @@ class DeclaredTables(ABC):
             return Parts(found=int(count), searched=int(count), packed_bytes=int(size), notes=self.notes(table))
         raise TableUnanswered(f"{self.name} gave no answer to a count.")
 
+    def days(self, table: str) -> Days | None:
+        """The first and the last day that it has rows of; None if there is none. Raises TableUnanswered."""
+        (first, last), *_ = self.rows(trino_sql.edges(self._tables[table], None))
+        return None if first is None else (str(first), str(last))
+
     def notes(self, table: str) -> tuple[str, ...]:
         """What the answer does not cover for certain."""
         if self._undated(table):

@@ -53,7 +53,7 @@ def test_nothing_configured_is_said_as_such_and_never_as_ok(vmexport, monkeypatc
     forget_all()
     answer, checks = told(vmexport)
     assert answer.code == 1
-    for name in ("Elasticsearch", "Kibana", "CloudTrail files", "access log files"):
+    for name in ("Elasticsearch", "Kibana", "Trino", "Athena", "CloudTrail files", "access log files"):
         assert checks[name]["result"] == "not configured"
     for name in ("organization.toml", "database", "receiver secret", "Prefect", "AWS"):
         assert checks[name]["result"] == "problem"
