@@ -53,6 +53,8 @@ class TrinoTable(DeclaredTables):
         except _FAILURES as error:
             over = isinstance(error, trino.exceptions.TrinoQueryError)
             raise TableUnanswered(f"{self.name}: {why(error)}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise TableUnanswered(f"{self.name}: what came is no answer of Trino's. See VMEXPORT_TRINO_URL.") from error
         finally:
             if not over:
                 _cancel(cursor)
