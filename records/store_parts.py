@@ -7,6 +7,7 @@ between decision and deed leaves rows that tell the next one what is still to be
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,10 +15,13 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from records.database import engine
 from records.manifest import Part
 from records.tables import log_file, store_part
+
+log = logging.getLogger("vmexport.store")
 
 
 class Busy(RuntimeError):
@@ -52,8 +56,19 @@ def writing(store: str) -> Iterator[Connection]:
         try:
             yield connection
         finally:
-            # Closing gives the connection back to the pool, and the lock would stay with it.
-            connection.invalidate()
+            _let_go(connection, number)
+
+
+def _let_go(connection: Connection, number: int) -> None:
+    """Free the lock before the next writer asks, and close the connection: in the pool, what is left of the lock would stay with it."""
+    try:
+        connection.rollback()
+        with connection.begin():
+            connection.execute(text("select pg_advisory_unlock(:n)"), {"n": number})
+    except SQLAlchemyError:
+        log.info("the connection of a store's writer is gone, and its lock with it")
+    finally:
+        connection.invalidate()
 
 
 def decide_within(connection: Connection, store: str, added: Iterable[Part], leaving: Iterable[Part] = ()) -> None:
