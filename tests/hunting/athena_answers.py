@@ -20,10 +20,10 @@ def result(columns: dict[str, str], *rows: tuple[str | None, ...]) -> dict[str, 
     }
 
 
-def queue(columns: dict[str, str], *rows: tuple[str | None, ...]) -> None:
-    """What moto answers to the next statement, whatever it is."""
+def queue(columns: dict[str, str], *rows: tuple[str | None, ...], at: str = "http://motoapi.amazonaws.com") -> None:
+    """What moto answers to the next statement, whatever it is; `at`: its server, if it is one."""
     queued = {"account_id": ACCOUNT, "region": REGION, "results": [result(columns, *rows)]}
-    requests.post("http://motoapi.amazonaws.com/moto-api/static/athena/query-results", json=queued, timeout=10)
+    requests.post(f"{at}/moto-api/static/athena/query-results", json=queued, timeout=10)
 
 
 def results(columns: dict[str, str], *rows: tuple[str | None, ...], token: str | None = None) -> dict[str, Any]:

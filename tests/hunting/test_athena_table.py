@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from socket import socket
 from typing import Any
 
 import boto3
 import pytest
+import requests
 from botocore.stub import ANY, Stubber
-from moto import mock_aws
-from moto.athena.models import athena_backends
 
 from decisions import store_schema
 from settings.trino import AthenaLimits, AthenaSettings
@@ -27,9 +30,10 @@ def settings(**more: Any) -> AthenaSettings:
     return AthenaSettings(**(given | more))
 
 
-def boto_client() -> Any:
+def boto_client(service: str = "athena", url: str | None = None) -> Any:
     """A client with credentials that are none."""
-    return boto3.client("athena", REGION, aws_access_key_id="testing", aws_secret_access_key="testing")
+    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+    return boto3.client(service, REGION, endpoint_url=url, **keys)
 
 
 def table_of(client: Any, limits: AthenaLimits | None = None, **more: Any) -> AthenaTable:
@@ -37,13 +41,35 @@ def table_of(client: Any, limits: AthenaLimits | None = None, **more: Any) -> At
     return AthenaTable(client, settings(**more), limits or AthenaLimits(), lambda _: None)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def moto() -> Iterator[Any]:
-    """A client of moto's Athena."""
-    with mock_aws():
-        s3 = boto3.client("s3", "us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
-        s3.create_bucket(Bucket="example-results")
-        yield boto_client()
+    """A client of moto's Athena, in a process of its own: in this one the lab may have changed moto."""
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 30
+        while not _answers(url):
+            assert process.poll() is None, "moto's server ended"
+            assert time.monotonic() < end, "moto's server does not start"
+            time.sleep(0.1)
+        boto_client("s3", url).create_bucket(
+            Bucket="example-results", CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        yield boto_client("athena", url)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/moto-api/data.json", timeout=5).ok
+    except requests.ConnectionError:
+        return False
 
 
 class Stub:
@@ -79,13 +105,13 @@ class Stub:
 def test_values_are_what_other_engines_give(moto: Any) -> None:
     """By the type of the column; NULL is no empty text; the names of the columns are no row."""
     kinds = {"a": "varchar", "b": "bigint", "c": "boolean", "d": "double"}
-    queue(kinds, ("x\n\u0130", "7", "true", "1.5"), ("", None, "false", None))
+    queue(kinds, ("x\n\u0130", "7", "true", "1.5"), ("", None, "false", None), at=moto.meta.endpoint_url)
     assert list(table_of(moto).rows("SELECT 1")) == [("x\n\u0130", 7, True, 1.5), ("", None, False, None)]
 
 
 def test_what_cannot_be_told_apart_is_refused(moto: Any) -> None:
     """`[a, b]` may be one text or two; a result without names may lack its first row."""
-    queue({"a": "array"}, ("[a, b]",))
+    queue({"a": "array"}, ("[a, b]",), at=moto.meta.endpoint_url)
     with pytest.raises(TableUnanswered, match="members of a array"):
         list(table_of(moto).rows("SELECT 1"))
     with pytest.raises(TableUnanswered, match="names of its columns"):
@@ -94,14 +120,18 @@ def test_what_cannot_be_told_apart_is_refused(moto: Any) -> None:
 
 def test_a_statement_is_asked_word_for_word_in_its_place(moto: Any) -> None:
     """In the database and the workgroup; results go into a bucket of the account that is ours."""
-    queue(TEXT)
+    queue(TEXT, at=moto.meta.endpoint_url)
     sql = "SELECT 'it''s', '\ud83d', '日本'"
     assert list(table_of(moto).rows(sql)) == []
-    (found,) = athena_backends[ACCOUNT][REGION].executions.values()
-    assert found.query == sql.replace("\ud83d", "\ufffd")
-    assert found.context == {"Catalog": "AwsDataCatalog", "Database": "hunting"}
-    assert found.config["ExpectedBucketOwner"] == ACCOUNT
-    assert found.workgroup.name == "primary"
+    told = (
+        moto.get_query_execution(QueryExecutionId=one)["QueryExecution"]
+        for one in moto.list_query_executions()["QueryExecutionIds"]
+    )
+    (found,) = (one for one in told if "it''s" in one["Query"])
+    assert found["Query"] == sql.replace("\ud83d", "\ufffd")
+    assert found["QueryExecutionContext"] == {"Catalog": "AwsDataCatalog", "Database": "hunting"}
+    assert found["ResultConfiguration"]["ExpectedBucketOwner"] == ACCOUNT
+    assert found["WorkGroup"] == "primary"
 
 
 def test_pages_are_read_to_the_last() -> None:
