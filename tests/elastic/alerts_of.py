@@ -34,9 +34,9 @@ class Space:
         install(es)
         self.alerts = create_alerts_index(es, namespace)
 
-    def alert(self, n=1, at=None, drop=(), refresh=True, **change):
-        """The alert of the n-th export, made at `at` (now); `change` sets fields, `drop` leaves out those that start so. Its id."""
-        hit = alert_of(record(n), at or datetime.now(UTC).replace(microsecond=0))
+    def alert(self, n=1, at=NOW, drop=(), refresh=True, **change):
+        """The alert of the n-th export, made at `at`; `change` sets fields, `drop` leaves out those that start so. Its id."""
+        hit = alert_of(record(n), at)
         name = change.pop("id", f"{self.name}-alert-{n}")
         source = without(hit["_source"], *drop) if drop else hit["_source"]
         document = source | {"kibana.space_ids": [self.name], "kibana.alert.uuid": name} | change
