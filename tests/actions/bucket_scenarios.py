@@ -34,6 +34,14 @@ from tests.actions.given import (
 from tests.actions.scenario import Scenario
 from tests.lab.aws import ADMIN, As, code_of
 
+DEAD = {
+    "Sid": "Left",
+    "Effect": "Allow",
+    "Principal": {"AWS": "AIDAEXAMPLEUSERID1234"},
+    "Action": "s3:GetObject",
+    "Resource": f"arn:aws:s3:::{BUCKET}/*",
+}
+"""What S3 shows of a statement for a user who was deleted since; it takes no policy that names one."""
 KEY = "vms/export-i-0123456789abcdef0.ova"
 IMAGE = b"a virtual machine's disk, " * 40
 SERVICE = export_service_id(REGION)
