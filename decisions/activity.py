@@ -8,6 +8,9 @@ from pydantic import AwareDatetime, Field
 
 from decisions.evidence import Coverage, Frozen
 
+ANONYMOUS = frozenset({"anonymous", "anonymous_principal"})
+"""What CloudTrail writes as the account of a caller without credentials, in lower case."""
+
 
 class LogRecord(Frozen):
     """One CloudTrail record or one S3 access log line. Absent fields are None: the log did not carry them."""
@@ -47,6 +50,21 @@ class LogRecord(Frozen):
     """vpcEndpointId and vpcEndpointAccountId, which stand beside sourceIPAddress."""
     origin: str
     """File, index or call that it was read from."""
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether it was called without credentials."""
+        return self.principal_type == "Anonymous" or (self.caller_account or "").lower() in ANONYMOUS
+
+    @property
+    def caller(self) -> str | None:
+        """Who called, in words: ARN, service, or id and account. None: the log does not tell."""
+        if self.is_anonymous:
+            return "somebody without credentials"
+        account = f"account {self.caller_account}" if self.caller_account else None
+        if self.principal_id and account:
+            account = f"{self.principal_id} of {account}"
+        return self.principal_arn or self.invoked_by or account or self.principal_id
 
 
 class LogAnswer(Frozen):

@@ -28,9 +28,7 @@ DOWNLOADS = COPIES | {
 }  # fmt: skip
 """What carries the image's bytes away. HEAD, attributes and listings show knowledge only, RestoreObject stays in S3."""
 DELIVERED = (200, 206)
-ANONYMOUS = frozenset({"anonymous", "anonymous_principal"})
-"""What CloudTrail writes as the account of a caller without credentials, in lower case."""
-
+UNNAMED = "an unnamed caller"
 ACCESS_LOG = "access-log:"
 """How the ids of access log lines begin (tasks/logs/access_logs.py)."""
 ONE_MOMENT = timedelta(seconds=2)
@@ -120,7 +118,7 @@ def _read(record: LogRecord, ours: Organization) -> ObjectRead:
     return ObjectRead(
         time=record.time,
         event_id=record.event_id,
-        who=f"{_caller(record)} from {record.source_address or 'an address that is not told'}",
+        who=f"{record.caller or UNNAMED} from {record.source_address or 'an address that is not told'}",
         operation=record.event_name,
         outside=outside,
         why=why,
@@ -134,17 +132,9 @@ def _read(record: LogRecord, ours: Organization) -> ObjectRead:
     )
 
 
-def _caller(record: LogRecord) -> str:
-    if _is_anonymous(record):
-        return "somebody without credentials"
-    return (
-        record.principal_arn or record.principal_id or record.invoked_by or record.caller_account or "an unnamed caller"
-    )
-
-
 def _judge(record: LogRecord, ours: Organization) -> Judgement:
     """By account first, then by service, endpoint and address: whoever holds our credentials may sit anywhere."""
-    if _is_anonymous(record):
+    if record.is_anonymous:
         return True, "It was read without credentials."
     account = record.caller_account
     if account and re.fullmatch(r"\d{12}", account) and account not in _accounts(ours):
@@ -152,12 +142,8 @@ def _judge(record: LogRecord, ours: Organization) -> Judgement:
     if service := _service(record):
         return None, f"{service} read it: what that service was told to do with it has to be looked at."
     if account not in _accounts(ours) and not _bucket_owner(record):
-        return None, f"Whose credentials {_caller(record)} has is not known."
+        return None, f"Whose credentials {record.caller or UNNAMED} has is not known."
     return _by_endpoint(record, ours) or _by_address(record, ours)
-
-
-def _is_anonymous(record: LogRecord) -> bool:
-    return record.principal_type == "Anonymous" or (record.caller_account or "").lower() in ANONYMOUS
 
 
 def _service(record: LogRecord) -> str | None:

@@ -167,7 +167,7 @@ def finding_of(hunt: str, kind: Kind, title: str, level: str, record: LogRecord)
         event_name=record.event_name,
         account=record.recipient_account or record.caller_account,
         region=record.region,
-        caller=record.principal_arn or record.invoked_by or record.principal_id or record.principal_type,
+        caller=record.caller,
         access_key_id=record.access_key_id,
         source_address=record.source_address,
         error_code=record.error_code,

@@ -118,7 +118,7 @@ def _table(title: str, findings: Sequence[HuntFinding]) -> tuple[Block, ...]:
         (
             utc(finding.time),
             finding.event_name,
-            Code(finding.caller or "anonymous or not told"),
+            Code(finding.caller or "not told"),
             Code(finding.source_address or "not told"),
             Code(finding.event_id),
         )

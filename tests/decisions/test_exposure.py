@@ -8,6 +8,7 @@ import pytest
 
 from decisions.activity import LogRecord
 from decisions.exposure import object_reads
+from decisions.hunt import finding_of
 from tests.decisions.plans import organization
 
 NOW = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
@@ -178,3 +179,17 @@ def test_a_read_tells_who_from_where_how_much_and_why_it_is_judged_so():
 def test_a_size_that_is_not_told_is_unknown_and_not_zero(sent):
     (read,) = object_reads([event(additional={"bytesTransferredOut": sent})], OURS)
     assert read.bytes_sent is None
+
+
+@pytest.mark.parametrize(
+    ("record", "who"),
+    [
+        (event(principal_type="AWSAccount", caller_account="anonymous", principal_arn=None), "somebody without credentials"),
+        (event(principal_arn=None, principal_id="AIDAEXAMPLE:x", caller_account=STRANGER), f"AIDAEXAMPLE:x of account {STRANGER}"),
+        (event(principal_arn=None, caller_account=STRANGER), f"account {STRANGER}"),
+        (event(principal_arn=None, caller_account=None, invoked_by="athena.amazonaws.com"), "athena.amazonaws.com"),
+        (event(principal_arn=None, caller_account=None), None),
+    ],
+)  # fmt: skip
+def test_a_hunt_names_whoever_read_as_exactly_as_the_log_does(record, who):
+    assert finding_of("h", "download", "read", "high", record).caller == who
