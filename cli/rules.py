@@ -79,6 +79,7 @@ def backtest(
     Example: vmexport rules backtest logs/AWSLogs --rules my-rules
     """
     from cli.console import UsageProblem, say, say_json
+    from cli.hunt_progress import Progress
     from decisions.sigma_backtest import schedulable
     from settings.hunting import hunting
     from settings.logs import logs
@@ -89,7 +90,8 @@ def backtest(
         loaded = load(rules or PACK)
     except (FixturesUnusable, OSError) as error:
         raise UsageProblem(f"{error}. Name a folder of Sigma rules.") from error
-    told = run(loaded.rules, path, hunting().backtest_events_max, logs().log_file_max_bytes)
+    with Progress() as progress:
+        told = run(loaded.rules, path, hunting().backtest_events_max, logs().log_file_max_bytes, progress.told)
     if not told.events:
         why = "; ".join(f"{one.path}: {one.why}" for one in told.coverage.quarantined[:3]) or "no log file is there"
         raise UsageProblem(f"there is nothing to read in {path} ({why}). Name a folder of CloudTrail files.")

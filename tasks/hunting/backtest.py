@@ -16,13 +16,16 @@ from typing import Any
 
 from decisions.access_log_schema import TIME
 from decisions.hunt import HuntCoverage
-from decisions.sigma import ESCAPED, Literal, Rule, matches
+from decisions.sigma import Rule, matches
 from decisions.sigma_backtest import Tally
+from tasks.hunting import searches
 from tasks.hunting.batch import Batch
 from tasks.hunting.coverage import Covered, Period
+from tasks.hunting.file_source import Progress
 from tasks.hunting.inflate import TooLarge, packed, unpacked
 from tasks.hunting.layout import ACCESS, CLOUDTRAIL, LogFile, listing
 from tasks.hunting.line_scanner import fields_of
+from tasks.hunting.patterns import Patterns
 from tasks.hunting.reading import read
 from tasks.hunting.scanned import Scanned
 from tasks.logs.access_line import NotALine
@@ -46,16 +49,21 @@ class Backtested:
     """Whether there were more than the limit."""
 
 
-def backtest(rules: Sequence[Rule], path: Path, events_max: int, file_bytes_max: int) -> Backtested:
+def backtest(
+    rules: Sequence[Rule], path: Path, events_max: int, file_bytes_max: int, progress: Progress = lambda *_: None
+) -> Backtested:
     """The rules over the logs below a folder by day, up to a number of records, and as many lines of access logs.
 
     A rule is asked only of the kind of log that it is about. Nothing raises: what could not be read is in `coverage`.
     """
     found = listing(path)
-    asked = {kind: [Asked(rule) for rule in rules if KINDS[rule.service] == kind] for kind in (CLOUDTRAIL, ACCESS)}
+    asked = {
+        kind: Asked([rule for rule in rules if KINDS[rule.service] == kind], json=kind == CLOUDTRAIL)
+        for kind in (CLOUDTRAIL, ACCESS)
+    }
     seen: Counter[str] = Counter()
     covered, opened = Covered(Batch()), list[LogFile]()
-    cut = False
+    total, cut = sum(file.size for file in found.files), False
     for file in found.files:
         if seen[file.kind] >= events_max:
             cut = True
@@ -68,48 +76,38 @@ def backtest(rules: Sequence[Rule], path: Path, events_max: int, file_bytes_max:
                 break
             seen[file.kind] += 1
             told.records += 1
-            for one in asked[file.kind]:
-                one.take(record, raw)
+            asked[file.kind].take(record, raw)
         covered.batches.add(told)
+        progress("backtest", len(opened), len(found.files), covered.batches.packed_bytes, total)
     gaps = [f"Only the first {events_max:,} events of each kind of log were looked at."] if cut else []
     if left := len(found.files) - len(opened):
         gaps.append(f"{left:,} file(s) were not opened for that.")
     coverage = covered.coverage(found, opened, Period(), gaps).model_copy(update={"files_outside": 0})
-    for one in (*asked[CLOUDTRAIL], *asked[ACCESS]):
-        one.tally.events = seen[KINDS[one.tally.rule.service]]
-    tallies = {id(one.tally.rule): one.tally for ones in asked.values() for one in ones}
+    tallies = {id(tally.rule): tally for kind in asked.values() for tally in kind.tallies}
+    for tally in tallies.values():
+        tally.events = seen[KINDS[tally.rule.service]]
     return Backtested([tallies[id(rule)] for rule in rules], coverage, seen.total(), cut)
 
 
 class Asked:
-    """One rule, as it is asked of records one after the other."""
+    """The rules about one kind of log, as they are asked of its records one after the other."""
 
-    def __init__(self, rule: Rule) -> None:
-        self.tally = Tally(rule)
-        self._needed = _needed(rule)
+    def __init__(self, rules: Sequence[Rule], json: bool) -> None:
+        """`json`: a text may stand escaped in the bytes of a record."""
+        self.tallies = [Tally(rule) for rule in rules]
+        self._costly = {number for number, rule in enumerate(rules) if rule.costly}
+        self._patterns = Patterns(searches.rules(rules), json)
 
     def take(self, record: Record, raw: bytes) -> None:
-        """A record, which is parsed for the rule only if it holds the rule's texts."""
-        if self._needed is not None and not self._needed.search(raw):
-            return
-        self.tally.parsed += 1
-        start = time.perf_counter()
-        if matches(self.tally.rule, record):
-            self.tally.hit(record)
-        self.tally.seconds += time.perf_counter() - start
-
-
-def _needed(rule: Rule) -> re.Pattern[bytes] | None:
-    """What a record's bytes must hold to be parsed for a rule: its most telling group; None: every record is parsed."""
-    if rule.literals is None:
-        return None
-    return re.compile(
-        b"|".join([*map(_expression, rule.literals[0]), *([ESCAPED] if rule.service != "s3access" else [])])
-    )
-
-
-def _expression(literal: Literal) -> bytes:
-    return b"(?i:%b)" % literal.pattern if literal.caseless else b"(?:%b)" % literal.pattern
+        """A record, which each rule is asked of if it holds the rule's texts."""
+        found = {number for _, pattern in self._patterns.found(raw) for number in self._patterns.searches_of(pattern)}
+        for number in found | self._costly:
+            tally = self.tallies[number]
+            tally.parsed += 1
+            start = time.perf_counter()
+            if matches(tally.rule, record):
+                tally.hit(record)
+            tally.seconds += time.perf_counter() - start
 
 
 def _records(told: Scanned, max_bytes: int) -> Iterator[tuple[Record, bytes]]:
