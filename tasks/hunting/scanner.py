@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
 import orjson
 
 from tasks.hunting import cut
@@ -26,6 +27,16 @@ JOINED = 64
 """Pieces that are joined to one record at most; a record with more objects of that kind in it is read otherwise."""
 TIME = b'"eventTime":"'
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+
+
+class Sketch(msgspec.Struct, gc=False):
+    """What every record has; msgspec goes over all else without making objects of it, at a tenth of the cost."""
+
+    eventName: str
+    eventSource: str
+
+
+RECORDS = msgspec.json.Decoder(list[Sketch])
 
 Span = tuple[int, int, tuple[int, ...]]
 """Beginning and end of a record, and the numbers of the searches that it answers."""
@@ -179,10 +190,13 @@ class Scanner:
 def _settled(text: cut.Text, at: int, known: int = 0) -> tuple[int, int, dict[str, Any]]:
     """The record that holds a piece, certainly. Raises ValueError when that cannot be told.
 
-    Pieces are parsed from some way before on, or from where a record is known to begin; one that is no JSON is joined with the
-    next, as it was cut within a record.
+    Some way before it, or where a record is known to begin, reading begins. Where there are whole records only, down to the
+    piece, it is none of their parts. Else they are parsed piece by piece; one that is no JSON is joined with the next, as it
+    was cut within a record.
     """
     head = max(cut.before(text, at), known)
+    if _records_only(text, head, at - 1):
+        head = at
     joined = 0
     for _, end in cut.pieces(text, head):
         try:
@@ -196,6 +210,15 @@ def _settled(text: cut.Text, at: int, known: int = 0) -> tuple[int, int, dict[st
             return head, end, record
         head, joined = end + 1, 0
     raise ValueError("it is in no record")
+
+
+def _records_only(text: cut.Text, begin: int, end: int) -> bool:
+    """Whether records and nothing else stand there; if not, how they are cut is for the caller to find out."""
+    try:
+        RECORDS.decode(b"[%b]" % text[begin:end])
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
 
 
 def _object(text: cut.Text, begin: int, end: int) -> dict[str, Any]:
