@@ -36,7 +36,7 @@ def matched(
     """Queries that answer together which rules match which rows: `matched` (places of rules in the list, each with a comma
     behind), and the spot; a row may come from more than one.
 
-    `names`: every eventName and eventSource that the table has. `irregular`: whether there are irregular rows.
+    `names`: every eventName and eventSource that the table has. `irregular`: whether there are irregular rows at all.
     """
     flag, known = quoted_name(IRREGULAR), names.get(NAME)
     by_name: dict[bool, dict[str, list[int]]] = {False: {}, True: {}}
@@ -48,12 +48,14 @@ def matched(
         for name in wanted or ():
             # JSON is most of a table: it is read only of rows whose rules ask for it.
             by_name[dialect.many_selects and reads_json(rule.detection)].setdefault(name, []).append(n)
-    found = [(_cases(rules, some, dialect, names), _in(some)) for some in by_name.values() if some]
+    found = [(_cases(rules, some, dialect, names), _among(some, dialect)) for some in by_name.values() if some]
     found += [(_told([one]), one[1]) for one in always]
     if found and not dialect.many_selects:
         found = [(" || ".join(told for told, _ in found), f"({' OR '.join(test for _, test in found)})")]
     within = bounds.condition()
-    queries = [_query(relation, told, f"NOT {flag} AND {within} AND {test}") for told, test in found]
+    # A condition makes its column be read of every row, also one that no row fails.
+    regular = f"NOT {flag} AND {within}" if irregular else within
+    queries = [_query(relation, told, f"{regular} AND {test}") for told, test in found]
     if irregular:
         tests = [(n, Rendering(dialect, {}, irregular=True).node(rule.detection)) for n, rule in enumerate(rules)]
         queries.append(_query(relation, _told(tests), f"{flag} AND {within}"))
@@ -89,6 +91,11 @@ def _cases(rules: Sequence[Rule], by_name: Mapping[str, Sequence[int]], dialect:
 
 def _told(tests: Sequence[tuple[int, str]]) -> str:
     return " || ".join(f"CASE WHEN {test} THEN '{n}{SEPARATOR}' ELSE '' END" for n, test in tests)
+
+
+def _among(names: Collection[str], dialect: Dialect) -> str:
+    """As the condition of a scan."""
+    return dialect.among(quoted_name(NAME), ", ".join(map(quoted, sorted(names))))
 
 
 def _in(names: Collection[str]) -> str:

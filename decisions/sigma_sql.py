@@ -60,6 +60,10 @@ class Dialect(Protocol):
         """Whether any of a list passes."""
         ...
 
+    def among(self, column: str, listed: str) -> str:
+        """Whether a column has one of some values, as the condition of a scan: other columns are not read of rows without."""
+        ...
+
     def folded(self, value: str, sought: str | None) -> str:
         """A text with A to Z as a to z, to look for `sought` in it (None: for anything)."""
         ...

@@ -48,6 +48,10 @@ class Trino:
         v = self._variable()
         return f"any_match({values}, {v} -> {test(v)})"
 
+    def among(self, column: str, listed: str) -> str:
+        """IN, which it reads that column by first."""
+        return f"{column} IN ({listed})"
+
     def folded(self, value: str, sought: str | None) -> str:
         """translate()."""
         return folding(value)

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from decisions.hunt_sql import Spot
+from decisions.hunt_sql import Spot, columns
 from decisions.hunt_sql_rules import SEPARATOR, Bounds, capped, matched
 from decisions.sigma import Rule, matches
-from decisions.sigma_sql import Names, quoted_name
+from decisions.sigma_sql import Names
 from tasks.hunting.coverage import Period
 from tasks.hunting.table import Table, TableUnanswered
 
@@ -60,15 +60,13 @@ def ask(table: Table, relation: str, rules: Sequence[Rule], period: Period, irre
 
 
 def names_of(table: Table, relation: str) -> Names:
-    """The different values of the columns that have few; a column with too many is left out."""
-    found: dict[str, Sequence[str]] = {}
-    for column in FEW:
-        name = quoted_name(column)
-        query = f"SELECT DISTINCT {name} FROM {relation} WHERE {name} IS NOT NULL LIMIT {MAX_FEW + 1}"  # noqa: S608 - names of ours
-        values = [value for (value,) in table.rows(query)]
-        if len(values) <= MAX_FEW:
-            found[column] = values
-    return found
+    """The different values of the columns that have few; none when there are too many."""
+    few = columns(FEW)
+    query = f"SELECT DISTINCT {few} FROM {relation} LIMIT {MAX_FEW + 1}"  # noqa: S608 - names of ours
+    told = list(table.rows(query))
+    if len(told) > MAX_FEW:
+        return {}
+    return {name: {row[n] for row in told if row[n] is not None} for n, name in enumerate(FEW)}
 
 
 def _asked(
