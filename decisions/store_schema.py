@@ -4,7 +4,7 @@ Fields that are always one word are columns; the nested parts stay JSON text, co
 search means the same on every engine; the rest of a record is JSON text too, and holds again
 what a column cannot give back as it was (a number), so that `record` is the inverse of `row`. A record of another shape than AWS writes (a list
 where a word belongs) is `irregular`: it stands whole in `rest`, and rules are asked of it there. So columns may be trusted,
-and pruned by, and nothing that a hostile record holds is lost.
+and pruned by, and nothing that a hostile record holds is lost. One text is not kept: a session token (docs/adr/0007-the-store-keeps-no-session-tokens.md).
 """
 
 from __future__ import annotations
@@ -68,6 +68,10 @@ COLUMNS: tuple[tuple[str, str], ...] = (
 )
 """Name and SQL type of each column but the partition, in their order."""
 
+TOKEN: Path = ("responseElements", "credentials", "sessionToken")
+HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
+"""AWS's own word for what CloudTrail does not tell; it stands for a text at TOKEN."""
+
 Row = dict[str, str | bool | None]
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d(?:\.\d+)?Z", re.ASCII)
 _NAMED = frozenset({*TEXT_COLUMNS, *JSON_COLUMNS})
@@ -80,7 +84,8 @@ _OBJECTS = re.compile(f"(?=({_OBJECT}))")
 
 
 def row(record: Mapping[str, Any]) -> Row:
-    """A record as a row of the table. Halves of surrogate pairs, which no UTF-8 can hold, become U+FFFD."""
+    """A record as a row of the table, a session token hidden. Halves of surrogate pairs, which no UTF-8 can hold, become U+FFFD."""
+    record = _without_token(record)
     cells: Row = dict.fromkeys(name for name, _ in COLUMNS)
     cells[IRREGULAR] = not _regular(record)
     if cells[IRREGULAR]:
@@ -110,7 +115,7 @@ def is_mentioned(text: str) -> bool:
 
 
 def record(cells: Mapping[str, Any]) -> dict[str, Any]:
-    """The record of a row: the inverse of `row`, but for halves of surrogate pairs, NaN, and fields that are null.
+    """The record of a row: the inverse of `row`, but for session tokens, halves of surrogate pairs, NaN, and fields that are null.
 
     A null is kept where it has a meaning: in a record without eventID, which is named by the hash of its content. Raises
     ValueError when a JSON cell holds none: no row of ours.
@@ -160,9 +165,22 @@ def _keys(whole: str) -> Iterator[str]:
             at = whole.find(start, at + 1)
 
 
+def _without_token(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A nameless record keeps its token, for it is named by the hash of its content."""
+    if not isinstance(_at(record, TOKEN), str) or _nameless(record):
+        return record
+    answer, credentials, token = TOKEN
+    hidden = {**record[answer][credentials], token: HIDDEN}
+    return {**record, answer: {**record[answer], credentials: hidden}}
+
+
+def _nameless(record: Mapping[str, Any]) -> bool:
+    return not isinstance(record.get("eventID"), str) or not record["eventID"]
+
+
 def _beside(record: Mapping[str, Any]) -> dict[str, Any]:
     """What no column holds, and what a column does not hold as it was."""
-    nameless = not isinstance(record.get("eventID"), str) or not record["eventID"]
+    nameless = _nameless(record)
     found: dict[str, Any] = {}
     for name, value in record.items():
         if name not in _NAMED or (value is None and nameless) or not _kept(name, value):

@@ -18,6 +18,7 @@ from typing import Any
 import hyperscan
 import msgspec
 
+from decisions.store_schema import HIDDEN, TOKEN
 from tasks.hunting.reading import too_deep
 from tasks.hunting.record_types import REST_NAMES, File, Raws, Record
 from tasks.hunting.searches import EXPORT_CALLS
@@ -64,6 +65,10 @@ _patterns.compile(expressions=[pattern.encode() for pattern in ("A[KS]IA", *ODD)
 def lines(text: bytes | bytearray) -> Lines:
     """The records of a file, sorted out. Raises ValueError, RecursionError when it is not as CloudTrail writes it."""
     found, others = _records(text)
+    for one in found:
+        credentials = _credentials(one.responseElements)
+        if isinstance(credentials.get(TOKEN[-1]), str):
+            credentials[TOKEN[-1]] = HIDDEN
     whole = _encoder.encode_lines(found)
     written = whole.split(b"\n")
     written.pop()
@@ -110,9 +115,11 @@ def _one_by_one(raws: Sequence[msgspec.Raw]) -> tuple[list[Record], list[bytes]]
 def _own_keys(one: Record) -> int:
     """How many keys a record holds of which `mentions` does not tell: the caller's own, and the one handed out."""
     own = one.userIdentity.accessKeyId if one.userIdentity else None
-    return sum(isinstance(key, str) and key.startswith(KEYS) for key in (own, _issued(one.responseElements)))
+    issued = _credentials(one.responseElements).get("accessKeyId")
+    return sum(isinstance(key, str) and key.startswith(KEYS) for key in (own, issued))
 
 
-def _issued(answer: Any) -> Any:
+def _credentials(answer: Any) -> Any:
+    """Those that a call handed out, else an empty dictionary."""
     credentials = answer.get("credentials") if type(answer) is dict else None
-    return credentials.get("accessKeyId") if type(credentials) is dict else None
+    return credentials if type(credentials) is dict else {}

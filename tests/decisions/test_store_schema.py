@@ -11,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decisions.cloudtrail import export_event, parse_record
-from decisions.store_schema import COLUMNS, IDENTITY_COLUMNS, JSON_COLUMNS, TEXT_COLUMNS, day, is_mentioned, record, row
+from decisions.store_schema import (
+    COLUMNS,
+    HIDDEN,
+    IDENTITY_COLUMNS,
+    JSON_COLUMNS,
+    TEXT_COLUMNS,
+    day,
+    is_mentioned,
+    record,
+    row,
+)
 from lab.generator_records import Source
 from tasks.hunting.fixtures import PACK, fixtures, load
 from tasks.logs.text import mended
@@ -36,6 +46,15 @@ def back(raw: Record) -> Record:
     return record(json.loads(json.dumps(row(raw))))
 
 
+def hidden(raw: Record) -> Record:
+    """The record, with AWS's word instead of a session token."""
+    answer = raw.get("responseElements")
+    credentials = answer.get("credentials") if isinstance(answer, dict) else None
+    if isinstance(credentials, dict) and isinstance(credentials.get("sessionToken"), str):
+        return raw | {"responseElements": answer | {"credentials": credentials | {"sessionToken": HIDDEN}}}
+    return raw
+
+
 def made_up() -> list[Record]:
     """Of every kind that the generator knows."""
     source = Source("111122223333", "eu-central-1", random.Random(4))
@@ -57,11 +76,51 @@ def test_a_row_gives_its_record_back(population: Any) -> None:
     """But for fields that are null, word for word."""
     found = population()
     assert len(found) > 400
-    for raw in found:
+    for raw in map(hidden, found):
         assert {name: value for name, value in back(raw).items() if value is not None} == {
             name: value for name, value in raw.items() if value is not None
         }
         assert decided(back(raw)) == decided(raw)
+
+
+ISSUED = {"credentials": {"accessKeyId": "ASIAEXAMPLE000000001", "sessionToken": "FwoGZX-secret", "expiration": "x"}}
+
+
+@pytest.mark.parametrize("odd", [{}, {"awsRegion": ["a", "list"]}])
+def test_a_session_token_is_not_kept_but_that_there_was_one(odd: Record) -> None:
+    """In an irregular record, which stands whole in `rest`, neither; what was handed out with it stays."""
+    raw = event(1, "AssumeRole", responseElements=ISSUED, **odd)
+    assert "secret" not in json.dumps(row(raw))
+    assert back(raw)["responseElements"]["credentials"] == ISSUED["credentials"] | {
+        "sessionToken": "HIDDEN_DUE_TO_SECURITY_REASONS"
+    }
+    assert ISSUED["credentials"]["sessionToken"] == "FwoGZX-secret", "the record itself is left as it was"
+    assert decided(back(raw)) == decided(raw)
+
+
+@pytest.mark.parametrize("name", [{"eventID": None}, {"eventID": ""}, {"eventID": 7}])
+def test_a_nameless_record_keeps_its_token_for_it_is_named_by_its_content(name: Record) -> None:
+    """Else it had another name in the store than in the files."""
+    raw = event(1, "AssumeRole", responseElements=ISSUED, **name)
+    assert parse_record(back(raw), "test").event_id == parse_record(raw, "test").event_id
+    assert back(raw)["responseElements"] == ISSUED
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"credentials": [{"sessionToken": "FwoGZX"}]},
+        {"credentials": {"sessionToken": 5}},
+        {"credentials": {"sessionToken": {"sessionToken": "FwoGZX"}}},
+        {"credentials": {"sessionToken": None}},
+        {"sessionToken": "FwoGZX", "credentials": {"SessionToken": "FwoGZX"}},
+        [{"credentials": {"sessionToken": "FwoGZX"}}],
+        "sessionToken",
+    ],
+)
+def test_what_is_no_session_token_of_aws_stays_as_it_is(answer: Any) -> None:
+    """Only a text at exactly that place is hidden."""
+    assert back(event(1, responseElements=answer))["responseElements"] == answer
 
 
 NESTED = st.recursive(

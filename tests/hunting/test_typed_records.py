@@ -29,6 +29,21 @@ KEY = "ASIAEXAMPLE000000001"
 DUCKDB = connected()
 
 
+TOKEN = "FwoGZXIvYXdzE"
+ANSWERS = (
+    {"credentials": {"accessKeyId": KEY, "sessionToken": TOKEN, "expiration": "Mar 2, 2026, 1:00:00 PM"}},
+    *(
+        {"credentials": {"sessionToken": token}}
+        for token in (TOKEN, f"a{KEY}", "", None, 5, [TOKEN], {"sessionToken": TOKEN})
+    ),
+    *({"credentials": odd} for odd in ([{"sessionToken": TOKEN}], TOKEN, None)),
+    {"sessionToken": TOKEN, "credentials": {"SessionToken": TOKEN, "credentials": {"sessionToken": TOKEN}}},
+    [{"credentials": {"sessionToken": TOKEN}}],
+    TOKEN,
+)
+"""Tokens where they belong and elsewhere."""
+
+
 def quick(text: bytes) -> tuple[Rows, int, list[str]]:
     """What the ingest makes of a file: rows with their days, how many it counts, problems."""
     problems = list[str]()
@@ -94,6 +109,7 @@ def records(draw: st.DrawFn) -> dict[str, Any]:
     one = draw(st.sampled_from([event, export]))(draw(st.integers(0, 9)))
     one["userIdentity"] = draw(st.one_of(st.just(one["userIdentity"]), IDENTITY, st.none()))
     one["eventTime"] = draw(TIMES)
+    one["responseElements"] = draw(st.one_of(st.just(one["responseElements"]), VALUES, st.sampled_from(ANSWERS)))
     one["tlsDetails"] = draw(st.one_of(st.none(), st.fixed_dictionaries({"tlsVersion": WORDS, "cipherSuite": WORDS})))
     one["requestParameters"] = draw(st.one_of(st.none(), VALUES, st.dictionaries(st.sampled_from(["bucketName", "key"]), VALUES)))  # fmt: skip
     one |= draw(st.dictionaries(st.sampled_from(NAMES), st.one_of(WORDS, VALUES), max_size=2))
@@ -137,6 +153,11 @@ def test_bytes_anywhere_in_a_file_change_both_alike(noise: bytes, share: float) 
             for literal in (b"12345678901234567890.5", b"90.50", b"0.1000000000000000055511", b"1E5", b"-0.0", b"0.00001")
         ),
         compact([event(1, eventTime="2026-03-02T10:00:00Z\n2026-03-02T10:00:00Z"), event(2, eventTime="")]),
+        *(
+            compact([event(1, responseElements=answer, **more)])
+            for answer in ANSWERS
+            for more in ({}, {"eventID": ""}, {"eventID": None}, {"awsRegion": ["a"]}, {"new": 1}, {"eventName": "ExportImage"})
+        ),
     ],
 )  # fmt: skip
 def test_odd_files_become_the_same_rows(text: bytes) -> None:
