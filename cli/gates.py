@@ -128,7 +128,7 @@ def _answer(
         )
     say(plan_for_terminal(plan), error=as_json)
     answer = {
-        "decision": decision, "approver": who, "code": code or _asked_code(who), "leave_out": leave_out, "reason": reason
+        "decision": decision, "approver": who, "code": code or asked_code(who), "leave_out": leave_out, "reason": reason
     }  # fmt: skip
     try:
         resume(gate["run"], answer)
@@ -146,8 +146,8 @@ def _answer(
 ANSWERED = {"approve": "approved", "decline": "declined"}
 
 
-def _asked_code(who: str) -> str:
-    """The code, typed unseen, or the first line of a pipe."""
+def asked_code(who: str) -> str:
+    """The code, typed unseen, or the first line of a pipe. Raises UsageProblem when there is none."""
     from cli.console import UsageProblem
 
     code = (
