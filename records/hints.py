@@ -63,6 +63,11 @@ def open_within(connection: Connection, inbox_id: int, hints: Sequence[Hint]) ->
     connection.execute(hint.insert(), rows)
 
 
+def forget_within(connection: Connection, inbox_id: int) -> None:
+    """Drop what was asked about a body, as a part of the caller's transaction: it is looked into from the start."""
+    connection.execute(hint.delete().where(hint.c.inbox_id == inbox_id))
+
+
 def claim(limit: int = 20) -> tuple[Asked, ...]:
     """Open hints whose time has come, taken for two minutes; the oldest first."""
     now = datetime.now(UTC)

@@ -1,4 +1,7 @@
-"""What came in: each body durable before anything is done with it, then assigned to cases, waiting, or quarantined."""
+"""What came in: each body durable before anything is done with it, then assigned to cases, waiting, or quarantined.
+
+What lies in quarantine leaves it when it is retried and can be decoded now, or when a person acknowledges it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, case, select
 
 from decisions.export import ExportEvent
 from records.assignment import Assigned as Assigned
@@ -17,9 +20,13 @@ from records.database import transaction
 from records.tables import inbox
 from settings.organization import organization
 
-State = Literal["pending", "resolving", "assigned", "quarantined"]
+State = Literal["pending", "resolving", "assigned", "quarantined", "acknowledged"]
 Beside = Callable[[Connection], None]
 """What else is written in the transaction that decides a body."""
+
+
+class NotInQuarantine(ValueError):
+    """The body does not lie in quarantine (any more), and what became of it."""
 
 
 def nothing(connection: Connection) -> None:
@@ -39,6 +46,11 @@ class InboxItem:
     state: State
     why: str | None
     """What could not be decoded in it, or what it waits for."""
+    decided_at: datetime | None = None
+    acknowledged_by: str | None = None
+    """The person who looked at it; it stays when a later retry finds a case."""
+    acknowledged_at: datetime | None = None
+    acknowledged_because: str | None = None
 
 
 def receive(body: bytes, source: str, content_type: str | None) -> InboxItem:
@@ -62,7 +74,15 @@ def receive_once(body: bytes, source: str, content_type: str | None) -> InboxIte
     number = known(body, source)
     if number is None:
         return receive(body, source, content_type)
-    return _items(select(inbox).where(inbox.c.id == number))[0]
+    return item(number)
+
+
+def item(item_id: int) -> InboxItem:
+    """One body, whatever became of it. Raises LookupError."""
+    found = _items(select(inbox).where(inbox.c.id == item_id))
+    if not found:
+        raise LookupError(f"the inbox has no item {item_id}")
+    return found[0]
 
 
 def known(body: bytes, source: str) -> int | None:
@@ -96,10 +116,50 @@ def wait(item_id: int, why: str, beside: Beside = nothing) -> None:
 
 
 def quarantine(item_id: int, why: str, beside: Beside = nothing) -> None:
-    """Set a body aside that holds nothing decodable, with the reason; it stays to be seen. Raises LookupError."""
+    """Set a body aside that holds nothing decodable, with the reason, unless it was decided meanwhile; it stays to be seen.
+
+    Raises LookupError.
+    """
+    first = inbox.update().where(inbox.c.id == item_id, inbox.c.state == "pending")
     with transaction() as connection:
-        decide_within(connection, item_id, "quarantined", why)
-        beside(connection)
+        done = connection.execute(first.values(_decision("quarantined", why))).rowcount
+        if done:
+            beside(connection)
+    if not done:
+        item(item_id)
+
+
+def reopen(item_id: int, beside: Beside = nothing) -> InboxItem:
+    """Take a body out of the quarantine, to be looked into like one that just came; whoever acknowledged it stays known.
+
+    Raises NotInQuarantine and LookupError.
+    """
+    aside = inbox.update().where(inbox.c.id == item_id, inbox.c.state.in_(("quarantined", "acknowledged")))
+    with transaction() as connection:
+        reopened = connection.execute(aside.values(state="pending", why=None, decided_at=None)).rowcount
+        if reopened:
+            beside(connection)
+    if not reopened:
+        raise NotInQuarantine(_became(item(item_id)))
+    return item(item_id)
+
+
+def acknowledge(item_id: int, by: str, reason: str) -> None:
+    """A person has looked at a body in quarantine; it is kept, and is no failure any more.
+
+    Whether it is that person is the caller's to know. Raises NotInQuarantine and LookupError.
+    """
+    values = {
+        "state": "acknowledged",
+        "acknowledged_by": by,
+        "acknowledged_at": datetime.now(UTC),
+        "acknowledged_because": reason.replace("\0", "\ufffd"),
+    }
+    aside = inbox.update().where(inbox.c.id == item_id, inbox.c.state == "quarantined")
+    with transaction() as connection:
+        acknowledged = connection.execute(aside.values(values)).rowcount
+    if not acknowledged:
+        raise NotInQuarantine(_became(item(item_id)))
 
 
 def pending(limit: int = 100) -> tuple[InboxItem, ...]:
@@ -112,9 +172,9 @@ def resolving(limit: int = 100) -> tuple[InboxItem, ...]:
     return _items(select(inbox).where(inbox.c.state == "resolving").order_by(inbox.c.id).limit(limit))
 
 
-def quarantined(limit: int = 100) -> tuple[InboxItem, ...]:
-    """Bodies of which something could not be decoded, newest first; not those that still wait."""
-    query = select(inbox).where(inbox.c.why.is_not(None), inbox.c.state != "resolving")
+def quarantined(*states: State, limit: int = 100) -> tuple[InboxItem, ...]:
+    """Bodies of which something could not be decoded, newest first. `states`: only those; else all but acknowledged ones."""
+    query = select(inbox).where(inbox.c.why.is_not(None), inbox.c.state.in_(states or ("quarantined", "assigned")))
     return _items(query.order_by(inbox.c.id.desc()).limit(limit))
 
 
@@ -129,10 +189,25 @@ def decide_within(connection: Connection, item_id: int, state: State, why: str |
 
 def _decision(state: State, why: str | None) -> dict[str, object]:
     # PostgreSQL's text holds no NUL, and a reason may quote the body.
-    return {"state": state, "why": why.replace("\0", "\ufffd") if why else None, "decided_at": datetime.now(UTC)}
+    # What a person has looked at and a retry could not decode either need not be looked at again.
+    aside = case((inbox.c.acknowledged_by.is_(None), "quarantined"), else_="acknowledged")
+    decided = aside if state == "quarantined" else state
+    return {"state": decided, "why": why.replace("\0", "\ufffd") if why else None, "decided_at": datetime.now(UTC)}
+
+
+def _became(found: InboxItem) -> str:
+    match found.state:
+        case "acknowledged":
+            return f"item {found.id} was acknowledged by {found.acknowledged_by}"
+        case "assigned":
+            return f"item {found.id} is assigned to a case"
+        case "quarantined":
+            return f"item {found.id} went back into quarantine meanwhile"
+        case _:
+            return f"item {found.id} is being looked into"
 
 
 def _items(query: Select[tuple[object, ...]]) -> tuple[InboxItem, ...]:
     with transaction() as connection:
         rows = connection.execute(query).mappings().all()
-    return tuple(InboxItem(**{k: v for k, v in row.items() if k != "decided_at"}) for row in rows)
+    return tuple(InboxItem(**row) for row in rows)

@@ -85,6 +85,15 @@ def work(item: InboxItem) -> TakenIn:
     return TakenIn(item.id, (), problems)
 
 
+def retry(item_id: int) -> TakenIn:
+    """Look into a body in quarantine as if it had just come; what was asked about it is asked anew.
+
+    Raises NotInQuarantine, LookupError and OrganizationUnusable, which change nothing; SQLAlchemyError: it may be pending.
+    """
+    organization()  # without it nothing could be assigned: the body stays where somebody sees it
+    return work(inbox.reopen(item_id, lambda connection: hints.forget_within(connection, item_id)))
+
+
 def settle(
     asked: Asked, events: Sequence[ExportEvent], problems: Sequence[str], alerts: Sequence[Hint], *, complete: bool
 ) -> tuple[str, ...]:

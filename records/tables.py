@@ -37,9 +37,12 @@ inbox = Table(
     Column("content_type", Text),
     Column("body", LargeBinary, nullable=False),
     Column("sha256", Text, nullable=False),
-    Column("state", Text, nullable=False),  # pending, resolving, assigned, quarantined
+    Column("state", Text, nullable=False),  # pending, resolving, assigned, quarantined, acknowledged
     Column("why", Text),
     _moment("decided_at", nullable=True),
+    Column("acknowledged_by", Text),
+    _moment("acknowledged_at", nullable=True),
+    Column("acknowledged_because", Text),
     Index("inbox_state", "state", "id"),
     Index("inbox_sha256", "sha256"),
 )
