@@ -1,18 +1,18 @@
-"""Reads hunts.toml: where we hunt and when. Says which key is wrong and what to do."""
+"""Reads hunts.toml: where we hunt and when."""
 
 from __future__ import annotations
 
 import re
-import tomllib
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from settings import toml_file
 from settings.home import ROOT
 
 EXAMPLE = ROOT / "settings" / "hunts.example.toml"
@@ -107,7 +107,8 @@ class HuntSchedule(_Section):
     @field_validator("window")
     @classmethod
     def _is_time(cls, window: str | None) -> str | None:
-        days(window or "1d")
+        if window is not None:
+            days(window)
         return window
 
     @property
@@ -161,16 +162,4 @@ def hunts() -> Hunts:
 
 def load(path: Path) -> Hunts:
     """The hunts that a file describes. Raises HuntsUnusable."""
-    try:
-        return Hunts.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise HuntsUnusable(
-            f"there is no {path}: copy {EXAMPLE}, fill it in, and point VMEXPORT_HUNTS at it"
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise HuntsUnusable(f"{path} cannot be read ({error}): make it a UTF-8 file that we may read") from error
-    except tomllib.TOMLDecodeError as error:
-        raise HuntsUnusable(f"{path} is not TOML: {error}. Compare it with {EXAMPLE}") from error
-    except ValidationError as error:
-        wrong = "; ".join(f"`{'.'.join(map(str, e['loc']))}`: {e['msg']}" for e in error.errors(include_url=False))
-        raise HuntsUnusable(f"{path}: {wrong}. Correct the key, or see {EXAMPLE}") from error
+    return toml_file.read(path, Hunts, EXAMPLE, "VMEXPORT_HUNTS", HuntsUnusable)

@@ -40,6 +40,7 @@ def test_the_example_is_one():
         (SOURCE + SCHEDULE + 'accounts = ["1"]\n', "schedule.0.accounts.0"),
         (SOURCE + SCHEDULE + 'regions = ["us"]\n', "schedule.0.regions.0"),
         (SOURCE + SCHEDULE + 'window = "soon"\n', "400d or 36h"),
+        (SOURCE + SCHEDULE + 'window = ""\n', "400d or 36h"),
         (SOURCE + 'first = "12"\n', "400d or 36h"),
         (SOURCE + SOURCE, "two sources are called a"),
         (SOURCE.replace("files", "elasticsearch"), "takes no place"),
