@@ -3,52 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 
-from decisions import access_log_schema
 from decisions.store_ddl import TABLES
-from tests.hunting.logs_of import event, export
 from tests.trino.conftest import Place
-from tests.trino.stored import access_log, asking, cloudtrail, declare
+from tests.trino.stored import asking, declare, folder, lines, records
 
-HOSTILE = [
-    'it\'s "quoted"; DROP TABLE x --',
-    "ümlaut 日本 🙈",
-    "\ud83d",
-    "line\nbreak\ttab",
-    "${dt}",
-    "",
-    "\\",
-    "null",
-    "a" * 70_000,
-]
-DAYS = ("2026-03-02", "2026-03-03", "2026-03-04")
-
-
-def records() -> list[dict[str, Any]]:
-    """Three days, hostile texts, records without a day or of a strange shape."""
-    made = [event(n, eventTime=f"{day}T10:00:{n:02}Z") for day in DAYS for n in range(20)]
-    made += [export(100 + n, userAgent=text, requestParameters={"key": text}) for n, text in enumerate(HOSTILE)]
-    made += [event(200, eventTime="never"), event(201, eventName=["a", "list"]), {"strange": [1, 2.5, None]}]
-    return made
-
-
-def lines() -> list[access_log_schema.Row]:
-    """Access log rows, one of which is no line."""
-    fields = {"time": None, "bucket": "exports", "key": "a%2Fb", "http_status": 200, "bytes_sent": 2**40}
-    return [access_log_schema.row(text, fields) for text in HOSTILE[:2]] + [access_log_schema.row("no line", None)]
-
-
-@pytest.fixture
-def folder(trino: Place, schema: str) -> Path:
-    """A store below Trino's folder."""
-    made = trino.files / schema
-    cloudtrail(made, records())
-    access_log(made, lines())
-    return made
+__all__ = ["folder"]
 
 
 @pytest.mark.parametrize("table", TABLES)

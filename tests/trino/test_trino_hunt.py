@@ -30,9 +30,7 @@ from tests.hunting.athena_answers import REGION, queue
 from tests.hunting.logs_of import ACCOUNT, compact, event, export, write
 from tests.hunting.stores_of import stored
 from tests.trino.conftest import Place
-from tests.trino.stored import asking, declare, declare_projected
-from tests.trino.test_store_ddl import HOSTILE
-from tests.trino.test_trino_table import table_of
+from tests.trino.stored import HOSTILE, asking, declare, declare_projected, table_of
 
 LIMIT = 64 * 1024 * 1024
 PERIODS = {

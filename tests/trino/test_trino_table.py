@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,25 +14,22 @@ from tasks.hunting.table import TableUnanswered
 from tasks.hunting.trino_table import TrinoTable
 from tests.hunting.logs_of import event
 from tests.trino.conftest import Place
-from tests.trino.stored import access_log, asking, cloudtrail, declare, declare_projected
-from tests.trino.test_store_ddl import DAYS, HOSTILE, lines, records
+from tests.trino.stored import (
+    DAYS,
+    HOSTILE,
+    access_log,
+    asking,
+    cloudtrail,
+    declare,
+    declare_projected,
+    folder,
+    lines,
+    table_of,
+)
+
+__all__ = ["folder"]
 
 WAYS = {"partitions": declare, "projected": declare_projected}
-
-
-def table_of(trino: Place, schema: str, **more: Any) -> TrinoTable:
-    """The tables of a schema, as settings name them."""
-    settings = TrinoSettings(url=trino.url, user="test", table=f"hive.{schema}.cloudtrail", **more)
-    return TrinoTable(settings)
-
-
-@pytest.fixture
-def folder(trino: Place, schema: str) -> Path:
-    """A store below Trino's folder."""
-    made = trino.files / schema
-    cloudtrail(made, records())
-    access_log(made, lines())
-    return made
 
 
 @pytest.mark.parametrize("way", WAYS)
