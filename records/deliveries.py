@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from records.database import transaction
@@ -91,13 +91,30 @@ def settle(alert_id: str, why: str) -> None:
     _set(alert_id, settled=why)
 
 
+def acknowledge(alert_id: str, why: str) -> bool:
+    """A person has looked at an alarm, which ends with it; False: there is no such alarm, or it ended meanwhile."""
+    open_alarm = (delivery.c.alert_id == alert_id, delivery.c.alarm.is_not(None), delivery.c.settled.is_(None))
+    with transaction() as connection:
+        done = connection.execute(delivery.update().where(*open_alarm).values(settled=_text(why, 2000)))
+    return done.rowcount == 1
+
+
 def alarms() -> tuple[Delivery, ...]:
     """Alerts of the last week that still have not come by the other way, oldest first."""
+    return _with_alarm(delivery.c.settled.is_(None))
+
+
+def acknowledged() -> tuple[Delivery, ...]:
+    """Such alerts whose alarm a person has ended; `settled` says who, when, why."""
+    return _with_alarm(delivery.c.settled.is_not(None))  # nothing else settles an alert after its alarm
+
+
+def _with_alarm(ended: ColumnElement[bool]) -> tuple[Delivery, ...]:
     came = func.coalesce(delivery.c.webhook_at, delivery.c.poll_at)
     one_way_only = or_(delivery.c.webhook_at.is_(None), delivery.c.poll_at.is_(None))
     query = select(delivery).where(
         delivery.c.alarm.is_not(None),
-        delivery.c.settled.is_(None),
+        ended,
         one_way_only,
         came > datetime.now(UTC) - ALARM_LASTS,
     )
