@@ -1,4 +1,7 @@
-"""`vmexport inbox`: what came in and is not in a case: what waits, what was set aside and why, and what one way missed."""
+"""`vmexport inbox`: what came in and is not in a case: what waits, what was set aside and why, and what one way missed.
+
+`show`, `retry` and `acknowledge` are about one of them.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,38 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli import inbox_acknowledge, inbox_item
+from cli.inbox_item import acknowledgement, at, body_row
+
 if TYPE_CHECKING:
     from decisions.document import Block, Line
+    from records.deliveries import Delivery
 
+app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+app.command("show")(inbox_item.show)
+app.command("retry")(inbox_item.retry)
+app.command("acknowledge")(inbox_acknowledge.acknowledge)
 ASKED = "Asked about again"
 
 
-def inbox(as_json: Annotated[bool, typer.Option("--json", help="One JSON object")] = False) -> None:
+@app.callback()
+def inbox(
+    context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="One JSON object")] = False
+) -> None:
     """Alerts that wait, bodies in quarantine and why, how far the poller is, and alerts that came by one way only.
 
-    Exit 1 when an alert came by one way of delivery and not by the other, or a body lies in quarantine.
+    Exit 1 when an alert came by one way of delivery and not by the other, or a body lies in quarantine, and nobody has
+    acknowledged it.
 
     Example: vmexport inbox
     """
-    from cli.console import say_json, show
+    from cli.console import UsageProblem, say_json, show
     from decisions.document import Heading
 
+    if context.invoked_subcommand:
+        if as_json:
+            raise UsageProblem(f"--json stands behind `{context.invoked_subcommand}`.")
+        return
     found = contents()
     if as_json:
         say_json(found)
@@ -37,44 +56,35 @@ def contents() -> dict[str, list[dict[str, Any]]]:
     from records import inbox as bodies
 
     return {
-        "alarms": [
-            {"alert": a.alert_id, "rule": a.rule_id, "why": a.alarm, "since": _at(a.webhook_at or a.poll_at)}
-            for a in deliveries.alarms()
-        ],
-        "pending": [_body(item) for item in bodies.pending()],
+        "alarms": [alarm_row(alarm) for alarm in deliveries.alarms()],
+        "pending": [body_row(item) for item in bodies.pending()],
         "asked_again": [
             {
                 "body": asked.inbox_id,
                 "alert": asked.hint.alert_id,
                 "for": asked.hint.ask,
                 "attempts": asked.attempts,
-                "next": _at(asked.next_at),
+                "next": at(asked.next_at),
                 "why": asked.why,
             }
             for asked in hints.waiting()
         ],
-        "quarantined": [_body(item) for item in bodies.quarantined() if item.state == "quarantined"],
-        "partly_read": [_body(item) for item in bodies.quarantined() if item.state == "assigned"],
+        "quarantined": [body_row(item) for item in bodies.quarantined("quarantined")],
+        "partly_read": [body_row(item) for item in bodies.quarantined("assigned")],
         "polled": [
-            {"source": w.source, "up_to": _at(w.at), "last_look": _at(w.moved_at)} for w in deliveries.watermarks()
+            {"source": w.source, "up_to": at(w.at), "last_look": at(w.moved_at)} for w in deliveries.watermarks()
+        ],
+        "acknowledged": [body_row(item) | acknowledgement(item) for item in bodies.quarantined("acknowledged")],
+        "acknowledged_alarms": [
+            alarm_row(alarm) | {"acknowledged": alarm.settled} for alarm in deliveries.acknowledged()
         ],
     }
 
 
-def _body(item: Any) -> dict[str, Any]:
-    return {
-        "body": item.id,
-        "from": item.source,
-        "received": _at(item.received_at),
-        "bytes": len(item.body),
-        "why": item.why,
-    }
-
-
-def _at(moment: Any) -> str | None:
-    from decisions.evidence import utc
-
-    return utc(moment) if moment else None
+def alarm_row(alarm: Delivery) -> dict[str, Any]:
+    """An alert that came by one way only, as the listing and `--json` tell of it."""
+    since = at(alarm.webhook_at or alarm.poll_at)
+    return {"alert": alarm.alert_id, "rule": alarm.rule_id, "why": alarm.alarm, "since": since}
 
 
 TITLES = {
@@ -84,17 +94,21 @@ TITLES = {
     "quarantined": ("In quarantine", "Nothing lies in quarantine."),
     "partly_read": ("Read in part", "Of what was assigned to a case, everything could be read."),
     "polled": ("Polled", "The poller has not looked yet; it runs where VMEXPORT_ELASTICSEARCH_URL is set."),
+    "acknowledged": ("Acknowledged, undecodable", ""),
+    "acknowledged_alarms": ("Acknowledged, came by one way only", ""),
 }
 
 
 def _section(name: str, rows: list[dict[str, Any]]) -> list[Block]:
     from decisions.document import Heading, Paragraph, Table
+    from records.inbox import MOST
 
     title, none = TITLES[name]
     if not rows:
-        return [Paragraph(none)]
+        return [Paragraph(none)] if none else []
     head = tuple(column.replace("_", " ") for column in rows[0])
-    return [Heading(2, title), Table(head, tuple(tuple(map(_cell, row.values())) for row in rows))]
+    found = [Heading(2, title), Table(head, tuple(tuple(map(_cell, row.values())) for row in rows))]
+    return [*found, Paragraph(f"There may be more: {MOST} are shown at a time.")] if len(rows) == MOST else found
 
 
 def _cell(value: Any) -> Line:

@@ -20,6 +20,8 @@ from records.database import transaction
 from records.tables import inbox
 from settings.organization import organization
 
+MOST = 100
+"""Bodies that are told of at a time."""
 State = Literal["pending", "resolving", "assigned", "quarantined", "acknowledged"]
 Beside = Callable[[Connection], None]
 """What else is written in the transaction that decides a body."""
@@ -140,7 +142,7 @@ def reopen(item_id: int, beside: Beside = nothing) -> InboxItem:
         if reopened:
             beside(connection)
     if not reopened:
-        raise NotInQuarantine(_became(item(item_id)))
+        raise NotInQuarantine(became(item(item_id)))
     return item(item_id)
 
 
@@ -159,20 +161,20 @@ def acknowledge(item_id: int, by: str, reason: str) -> None:
     with transaction() as connection:
         acknowledged = connection.execute(aside.values(values)).rowcount
     if not acknowledged:
-        raise NotInQuarantine(_became(item(item_id)))
+        raise NotInQuarantine(became(item(item_id)))
 
 
-def pending(limit: int = 100) -> tuple[InboxItem, ...]:
+def pending(limit: int = MOST) -> tuple[InboxItem, ...]:
     """Bodies that were stored and not looked into yet (their process died), oldest first."""
     return _items(select(inbox).where(inbox.c.state == "pending").order_by(inbox.c.id).limit(limit))
 
 
-def resolving(limit: int = 100) -> tuple[InboxItem, ...]:
+def resolving(limit: int = MOST) -> tuple[InboxItem, ...]:
     """Bodies that tell of no export themselves, and wait until Elasticsearch was asked; oldest first."""
     return _items(select(inbox).where(inbox.c.state == "resolving").order_by(inbox.c.id).limit(limit))
 
 
-def quarantined(*states: State, limit: int = 100) -> tuple[InboxItem, ...]:
+def quarantined(*states: State, limit: int = MOST) -> tuple[InboxItem, ...]:
     """Bodies of which something could not be decoded, newest first. `states`: only those; else all but acknowledged ones."""
     query = select(inbox).where(inbox.c.why.is_not(None), inbox.c.state.in_(states or ("quarantined", "assigned")))
     return _items(query.order_by(inbox.c.id.desc()).limit(limit))
@@ -195,14 +197,15 @@ def _decision(state: State, why: str | None) -> dict[str, object]:
     return {"state": decided, "why": why.replace("\0", "\ufffd") if why else None, "decided_at": datetime.now(UTC)}
 
 
-def _became(found: InboxItem) -> str:
+def became(found: InboxItem) -> str:
+    """What became of a body, for whoever takes it to lie in quarantine."""
     match found.state:
         case "acknowledged":
             return f"item {found.id} was acknowledged by {found.acknowledged_by}"
         case "assigned":
             return f"item {found.id} is assigned to a case"
         case "quarantined":
-            return f"item {found.id} went back into quarantine meanwhile"
+            return f"item {found.id} lies in quarantine again"
         case _:
             return f"item {found.id} is being looked into"
 
