@@ -21,6 +21,8 @@ NAMED = 20
 """Files and gaps that a sentence names; how many more there are is said."""
 
 Kind = Literal["export", "activity", "object", "download", "rule", "correlation"]
+TOLD: frozenset[Kind] = frozenset({"export", "download", "rule", "correlation"})
+"""Kinds of findings that somebody is told of; the others are noted."""
 
 
 class FileProblem(Frozen):
@@ -140,8 +142,8 @@ class HuntResult(Frozen):
 
     @property
     def alarming(self) -> tuple[HuntFinding, ...]:
-        """What makes the answer one that somebody must look at: exports, downloads, rules."""
-        return tuple(f for f in self.findings if f.kind in {"export", "download", "rule", "correlation"})
+        """What makes the answer one that somebody must look at."""
+        return tuple(f for f in self.findings if f.kind in TOLD)
 
 
 def finding_id(hunt: str, event_id: str) -> str:
@@ -194,15 +196,19 @@ def finding_of_export(hunt: str, export: ExportEvent) -> HuntFinding:
     )
 
 
+def exporter(export: ExportEvent) -> str:
+    """Who asked for an export: the role, as a session's name changes from time to time."""
+    return export.issuer_arn or export.principal_arn or export.principal_id or "not told"
+
+
 def who_exports(findings: Iterable[HuntFinding]) -> tuple[Exporter, ...]:
     """The base line: by caller, account, API and bucket, the most frequent first."""
     groups: dict[tuple[str, str | None, str, str | None], list[ExportEvent]] = {}
     for finding in findings:
         if finding.export is not None:
             export = finding.export
-            # A session's name changes from time to time, its role does not.
-            caller = export.issuer_arn or export.principal_arn or export.principal_id or "not told"
-            groups.setdefault((caller, export.recipient_account, export.api, export.bucket), []).append(export)
+            who = (exporter(export), export.recipient_account, export.api, export.bucket)
+            groups.setdefault(who, []).append(export)
     rows = [
         Exporter(
             caller=caller,

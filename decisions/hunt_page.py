@@ -79,6 +79,14 @@ def coverage_blocks(coverage: HuntCoverage) -> tuple[Block, ...]:
     return title, Paragraph(first), *problems, *((Bullets(tuple(others)),) if others else ())
 
 
+def refused_blocks(refused: Sequence[tuple[str, str]]) -> tuple[Block, ...]:
+    """The rules (their file) that were not asked, each with the reason."""
+    if not refused:
+        return ()
+    lines = tuple((Code(name), ": ", Code(why)) for name, why in refused[:ROWS])
+    return Heading(2, "Rules that were not asked"), Bullets(lines), *_more(len(refused))
+
+
 def _exports(exports: Sequence[HuntFinding], findings: Sequence[HuntFinding]) -> tuple[Block, ...]:
     if not exports:
         return ()
@@ -139,10 +147,7 @@ def _rules(ruled: Sequence[HuntFinding], result: HuntResult) -> tuple[Block, ...
         )
         head = ("level", "rule", "events", "first", "last", "first event")
         found += [Heading(2, "Rules"), Table(head, rows[:ROWS]), *_more(len(rows))]
-    if result.refused_rules:
-        lines = tuple((Code(name), f": {why}") for name, why in result.refused_rules)
-        found += [Heading(2, "Rules that were not asked"), Bullets(lines)]
-    return tuple(found)
+    return (*found, *refused_blocks(result.refused_rules))
 
 
 def _more(count: int) -> tuple[Block, ...]:

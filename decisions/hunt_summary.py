@@ -11,11 +11,9 @@ from pydantic import AwareDatetime
 from decisions.document import Block, Bullets, Chart, Code, Heading, Line, Page, Paragraph, Quote, Table
 from decisions.evidence import Frozen, utc
 from decisions.export import ExportEvent
-from decisions.hunt import HuntCoverage, HuntFinding, HuntResult
-from decisions.hunt_page import coverage_blocks, headline
+from decisions.hunt import HuntFinding, HuntResult, exporter
+from decisions.hunt_page import ROWS, coverage_blocks, headline, refused_blocks
 
-ROWS = 50
-"""Rows of one table; how many more there are is said."""
 KEPT = 5000
 """Findings of a run that the next one is compared with; of a run with more no difference is told."""
 CHART = "exports over time"
@@ -41,7 +39,7 @@ class Remembered(Frozen):
     not_whole: int
     """Files that could not be searched, or only in part."""
     gaps: tuple[str, ...] = ()
-    more_gaps: int = 0
+    """The first of them."""
 
 
 class Difference(Frozen):
@@ -65,7 +63,6 @@ def remembered(result: HuntResult) -> Remembered:
         files_searched=coverage.files_searched,
         not_whole=len(coverage.quarantined) + len(coverage.damaged),
         gaps=coverage.gaps[:SAID],
-        more_gaps=max(0, len(coverage.gaps) - SAID),
     )
 
 
@@ -79,7 +76,7 @@ def difference(before: Remembered | None, result: HuntResult) -> Difference | No
         new=len(now.found.keys() - ids),
         same=len(now.found.keys() & ids),
         gone=tuple(sorted(i for i, time in before.found.items() if i not in now.found and _within(result, time))),
-        worse=tuple(_worse(before, now, result.coverage)),
+        worse=tuple(_worse(before, now)),
     )
 
 
@@ -88,7 +85,6 @@ def summary_page(
     result: HuntResult,
     became: Sequence[Became],
     change: Difference | None,
-    refused: Sequence[tuple[str, str]],
 ) -> Page:
     """The whole summary; the chart stands where its caption does."""
     news = [one for one in became if one.what != "known"]
@@ -99,7 +95,7 @@ def summary_page(
         *_news(news),
         *_seen([one for one in became if one.what == "known"]),
         Chart(CHART, "Exports by day, by who asked for them and what came of it"),
-        *_refused(refused),
+        *refused_blocks(result.refused_rules),
         *coverage_blocks(result.coverage),
     )
 
@@ -108,16 +104,14 @@ def _within(result: HuntResult, time: datetime) -> bool:
     return (result.since is None or time >= result.since) and (result.until is None or time <= result.until)
 
 
-def _worse(before: Remembered, now: Remembered, coverage: HuntCoverage) -> list[str]:
+def _worse(before: Remembered, now: Remembered) -> list[str]:
     told: list[str] = []
     if before.complete and not now.complete:
         told.append("Last time everything was searched, this time not.")
     if now.not_whole > before.not_whole:
         told.append(f"{now.not_whole} files could not be searched wholly; last time it was {before.not_whole}.")
-    known = set(before.gaps)
-    fresh = [gap for gap in now.gaps if gap not in known]
-    told += [f"Not so last time: {gap}" for gap in fresh[:SAID]]
-    if before.files_searched and not coverage.files_searched:
+    told += [f"Not so last time: {gap}" for gap in now.gaps if gap not in before.gaps]
+    if before.files_searched and not now.files_searched:
         told.append("Nothing was searched, and last time there was something.")
     return told
 
@@ -182,25 +176,16 @@ def _seen(known: Sequence[Became]) -> tuple[Block, ...]:
     return Heading(2, "Known already"), Bullets((*told, *more))
 
 
-def _refused(refused: Sequence[tuple[str, str]]) -> tuple[Block, ...]:
-    if not refused:
-        return ()
-    rows: list[Line] = [(Code(name), ": ", Code(why)) for name, why in refused[:SAID]]
-    more: list[Line] = [f"and {len(refused) - SAID} more"] if len(refused) > SAID else []
-    return Heading(2, "Rules that were not asked"), Bullets((*rows, *more))
-
-
 def exports_by_day(exports: Sequence[ExportEvent], actors: int = 6) -> list[dict[str, str | int]]:
     """Rows of the chart: day, actor, outcome, count; beyond the busiest `actors` it is the others."""
-    named = Counter(_actor(export) for export in exports)
+    named = Counter(exporter(export) for export in exports)
     shown = {name for name, _ in named.most_common(actors)}
     days = Counter(
-        (f"{export.event_time:%Y-%m-%d}", name if (name := _actor(export)) in shown else "others", export.outcome.value)
+        (
+            f"{export.event_time:%Y-%m-%d}",
+            name if (name := exporter(export)) in shown else "others",
+            export.outcome.value,
+        )
         for export in exports
     )
     return [{"day": d, "actor": a, "outcome": o, "count": n} for (d, a, o), n in sorted(days.items())]
-
-
-def _actor(export: ExportEvent) -> str:
-    # A session's name changes from time to time, its role does not.
-    return export.issuer_arn or export.principal_arn or export.principal_id or "not told"

@@ -19,7 +19,7 @@ async def publish(run: HuntRun) -> None:
 
 
 def _draw(run: HuntRun) -> str:
-    page = summary_page(run.asked.target, run.result, run.became, run.difference(), run.result.refused_rules)
+    page = summary_page(run.asked.target, run.result, run.became, run.difference())
     at = next(n for n, block in enumerate(page) if isinstance(block, Chart))
     chart = page[at]
     exports = run.exports()

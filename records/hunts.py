@@ -16,13 +16,11 @@ from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
-from decisions.hunt import HuntFinding
+from decisions.hunt import TOLD, HuntFinding
 from records.database import transaction
 from records.manifest import FileRead
 from records.tables import hunt_finding, hunt_run, log_file
 
-TOLD: frozenset[str] = frozenset({"export", "download", "rule", "correlation"})
-"""Kinds of findings that somebody is told of; the others are noted."""
 AT_ONCE = 5000
 """Rows of one statement: PostgreSQL takes 65,535 parameters."""
 
@@ -67,14 +65,6 @@ def known_files(connection: Connection, reader: str, source: str) -> dict[str, t
     query = select(log_file.c.key, log_file.c.size, log_file.c.etag)
     rows = connection.execute(query.where(log_file.c.reader == reader, log_file.c.source == _text(source)))
     return {key: (size, etag) for key, size, etag in rows}
-
-
-def file_known(connection: Connection, reader: str, source: str, key: str, size: int, etag: str) -> bool:
-    """Whether this file was read as it is now."""
-    query = select(log_file.c.size, log_file.c.etag).where(
-        log_file.c.reader == reader, log_file.c.source == _text(source), log_file.c.key == _text(key)
-    )
-    return connection.execute(query).one_or_none() == (size, _text(etag))
 
 
 def files_done_within(connection: Connection, reader: str, source: str, files: Iterable[FileRead]) -> None:
@@ -122,7 +112,7 @@ def findings_within(connection: Connection, findings: Iterable[HuntFinding], run
     return added
 
 
-def new_findings(connection: Connection, limit: int = 1000) -> tuple[HuntFinding, ...]:
+def new_findings(connection: Connection, limit: int) -> tuple[HuntFinding, ...]:
     """What is still to be handed to the inbox, in order of event time; locked to the end of the caller's transaction.
 
     What another process has locked is left out: two of them hand out no finding twice.
@@ -146,23 +136,13 @@ def decided_within(
     connection.execute(statement.values(**values))
 
 
-def findings(
-    connection: Connection,
-    hunt: str | None = None,
-    kinds: Collection[str] = (),
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> tuple[Kept, ...]:
-    """What was found, by hunt, kinds and event time, oldest event first."""
+def findings(connection: Connection, hunt: str | None = None, kinds: Collection[str] = ()) -> tuple[Kept, ...]:
+    """What was found, by hunt and kinds, oldest event first."""
     query = select(hunt_finding)
     if hunt is not None:
         query = query.where(hunt_finding.c.hunt == hunt)
     if kinds:
         query = query.where(hunt_finding.c.kind.in_(kinds))
-    if since is not None:
-        query = query.where(hunt_finding.c.event_time >= since)
-    if until is not None:
-        query = query.where(hunt_finding.c.event_time <= until)
     rows = connection.execute(query.order_by(hunt_finding.c.event_time, hunt_finding.c.id)).mappings()
     kept = ("state", "first_run", "found_at", "decided_at", "case_id", "why")
     return tuple(
@@ -192,13 +172,11 @@ def end_run(connection: Connection, run: int, state: Literal["done", "failed"], 
     connection.execute(hunt_run.update().where(hunt_run.c.id == run, hunt_run.c.state == "running").values(**values))
 
 
-def last_run(hunt: str, target: str, *states: str, before: int | None = None) -> Run | None:
-    """The latest run of a hunt in a place that is in one of the states (none: in any), before a run if one is given."""
-    query = select(hunt_run).where(hunt_run.c.hunt == hunt, hunt_run.c.target == _text(target))
-    if states:
-        query = query.where(hunt_run.c.state.in_(states))
-    if before is not None:
-        query = query.where(hunt_run.c.id < before)
+def last_run(hunt: str, target: str, state: Literal["running", "done", "failed"]) -> Run | None:
+    """The latest run of a hunt in a place that is in this state."""
+    query = select(hunt_run).where(
+        hunt_run.c.hunt == hunt, hunt_run.c.target == _text(target), hunt_run.c.state == state
+    )
     with transaction() as connection:
         row = connection.execute(query.order_by(hunt_run.c.id.desc()).limit(1)).one_or_none()
     return _run(row) if row else None
