@@ -35,11 +35,15 @@ class DuckDb:
         return f"list_transform({nodes}, lambda {n}: {_text(n)})"
 
     def at(self, column: str, path: Path, test: Callable[[str], str]) -> str:
-        """Whether a text at a path passes: where there is no list at all and no object at its end, without the slow lambdas."""
+        """Whether a text at a path passes. The slow lambdas are asked where there is a list, or an object at its end.
+
+        Most columns are NULL or one flat object: of these nothing is looked up but the text itself.
+        """
         below = quoted("$" + "".join(f'."{name}"' for name in path))
         found = f"json_extract_string({column}, {below})"
-        plain = f"NOT contains({column}, '[') AND NOT starts_with(coalesce({found}, ''), '{{')"
-        return f"CASE WHEN {plain} THEN {test(found)} ELSE {self.any(self.values(column, path), test)} END"
+        within = f"substr({column}, 2)" if path else column
+        nested = f"contains({column}, '[') OR (contains({within}, '{{') AND starts_with({found}, '{{'))"
+        return f"CASE WHEN {nested} THEN {self.any(self.values(column, path), test)} ELSE {test(found)} END"
 
     def one(self, value: str) -> str:
         """A list of one."""
