@@ -95,16 +95,19 @@ def _first_line(error: DBAPIError) -> str:
 
 
 def _unusable_setting(error: ValidationError) -> Exit | None:
-    """A variable of the environment that is missing or wrong, by its name; its value may be a secret and is not shown."""
+    """Variables of the environment that are missing or wrong, by name; a value may be a secret and is not shown."""
     from pydantic_settings import BaseSettings
 
     families = BaseSettings.__subclasses__()
     for settings in (*families, *(child for family in families for child in family.__subclasses__())):
         if settings.__name__ == error.title:
             first = error.errors(include_input=False, include_url=False)[0]
+            why = str(first["msg"]).removeprefix("Value error, ")
+            if not first["loc"]:  # several variables that do not fit together; the sentence names them
+                return UsageProblem(f"The settings cannot be used: {why}. Correct them in the environment.")
             name = str(first["loc"][0])
             about = settings.model_fields[name].description if name in settings.model_fields else None
-            is_ = "is not set" if first["type"] == "missing" else f"cannot be used: {first['msg']}"
+            is_ = "is not set" if first["type"] == "missing" else f"cannot be used: {why}"
             variable = f"{settings.model_config.get('env_prefix', '')}{name}".upper()
             return UsageProblem(f"{variable} {is_}. Set it in the environment{f' ({about})' if about else ''}.")
     return None

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 @contextmanager
 def source(period: Period, told: Told, fresh: bool) -> Iterator[ElasticSource]:
     """The cluster of the settings. Raises UsageProblem where it cannot be asked, or does not answer the hunt whole."""
-    from pydantic import ValidationError
-
     from cli.console import UsageProblem
     from settings.elastic import elasticsearch
     from settings.home import home
@@ -24,11 +22,7 @@ def source(period: Period, told: Told, fresh: bool) -> Iterator[ElasticSource]:
     from tasks.elastic.hunt import ElasticSource, question
     from tasks.elastic.hunt_checkpoint import CheckpointInUse, opened
 
-    try:
-        own = elasticsearch()
-    except ValidationError as error:
-        why = "; ".join(str(one["msg"]) for one in error.errors())
-        raise UsageProblem(f"The settings of Elasticsearch cannot be used: {why}. See docs/elastic.md.") from error
+    own = elasticsearch()
     folder = home().home / "hunts"
     try:
         with opened(folder, question(own), fresh=fresh) as checkpoint:

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
-
     from tasks.hunting.athena_table import AthenaTable
     from tasks.hunting.trino_table import TrinoTable
 
@@ -17,9 +15,7 @@ DOCS = "docs/trino-and-athena.md tells how they are set up"
 
 @contextmanager
 def trino() -> Iterator[TrinoTable]:
-    """The coordinator of the settings. Raises UsageProblem where none is set, or the settings cannot be used."""
-    from pydantic import ValidationError
-
+    """The coordinator of the settings. Raises UsageProblem where none is set."""
     from cli.console import UsageProblem
     from settings.trino import trino as settings
     from tasks.hunting.table import TableUnanswered
@@ -27,8 +23,6 @@ def trino() -> Iterator[TrinoTable]:
 
     try:
         table = TrinoTable(settings())
-    except ValidationError as error:
-        raise UsageProblem(f"The settings of Trino cannot be used: {_reasons(error)}. {DOCS}.") from error
     except TableUnanswered as error:
         raise UsageProblem(f"{error} {DOCS}.") from error
     with table:
@@ -39,7 +33,6 @@ def trino() -> Iterator[TrinoTable]:
 def athena() -> Iterator[AthenaTable]:
     """The workgroup of the settings, by the read role of its account. Raises UsageProblem where it cannot be asked."""
     from botocore.exceptions import BotoCoreError
-    from pydantic import ValidationError
 
     from cli.console import UsageProblem
     from settings.organization import OrganizationUnusable
@@ -55,16 +48,8 @@ def athena() -> Iterator[AthenaTable]:
             raise TableUnanswered("Athena is not configured: set VMEXPORT_ATHENA_ACCOUNT and VMEXPORT_ATHENA_DATABASE.")
         client = sts.aws("hunt").client("athena", account=own.account, tier="read", region=own.region)
         table = AthenaTable(client, own, athena_limits())
-    except ValidationError as error:
-        raise UsageProblem(f"The settings of Athena cannot be used: {_reasons(error)}. {DOCS}.") from error
     except TableUnanswered as error:
         raise UsageProblem(f"{error} {DOCS}.") from error
     except (OrganizationUnusable, BotoCoreError) as error:
         raise UsageProblem(f"Athena cannot be asked: {error}.") from error
     yield table
-
-
-def _reasons(error: ValidationError) -> str:
-    return "; ".join(
-        str(one["msg"]).removeprefix("Value error, ") for one in error.errors(include_url=False, include_input=False)
-    )

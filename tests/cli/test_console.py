@@ -83,6 +83,8 @@ def test_without_a_database_the_next_step_is_named(run, words):
     (("gates",), {"VMEXPORT_DATABASE_URL": "nonsense"}, "VMEXPORT_DATABASE_URL is not a URL"),
     (("gates",), {"VMEXPORT_DATABASE_URL": "postgresql://127.0.0.1:1/x"}, "the case store does not answer"),
     (("case", "list"), {"VMEXPORT_PREFECT_PORT": "abc"}, "VMEXPORT_PREFECT_PORT cannot be used"),
+    (("rules", "check"), {"VMEXPORT_TRINO_JWT": "tooshort"}, "VMEXPORT_TRINO_URL must be https:// where there is"),
+    (("rules", "check"), {"VMEXPORT_TRINO_URL": "ftp://x"}, "VMEXPORT_TRINO_URL cannot be used: write https://host:port"),
 ])  # fmt: skip
 def test_a_setting_that_is_missing_or_wrong_is_named_and_its_value_is_not_shown(run, words, environment, said):
     answer = run(*words, **environment)
