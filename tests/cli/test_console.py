@@ -28,6 +28,8 @@ ASK_THE_STORE = (
     ("case", "list"), ("case", "show", "X"), ("case", "card", "X"), ("case", "timeline", "X"), ("gates",), ("verify", "X"),
     ("approve", GATE, "--as", "alice@example.com"), ("decline", GATE, "--as", "alice@example.com"), ("report", "X"),
     ("release", "X", "--as", "alice@example.com", "--reason", "r"), ("approver", "list"),
+    ("inbox",), ("inbox", "show", "1"), ("inbox", "retry", "1"),
+    ("inbox", "acknowledge", "1", "--as", "alice@example.com", "--reason", "r"),
 )  # fmt: skip
 
 
