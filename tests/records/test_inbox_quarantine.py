@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from alembic.config import Config
 from sqlalchemy.exc import IntegrityError
 
 from records import database as store
-from records import hints, inbox, intake, ledger
+from records import deliveries, hints, inbox, intake, ledger
 from records import migrations as migrations_folder
 from records.tables import inbox as inbox_table
 from tests.records.test_inbox import export
@@ -105,6 +106,17 @@ def test_the_newest_hundred_that_were_read_in_part_hide_no_body_in_quarantine():
     for n in range(inbox.MOST):
         inbox.assign(inbox.receive(b"{}", "elastic", None).id, [export(n)], ["a part of it is unreadable"])
     assert [item.id for item in inbox.quarantined("quarantined")] == [number]
+
+
+def test_an_alarm_is_acknowledged_once_and_only_an_alarm():
+    with store.transaction() as connection:
+        deliveries.mark_within(connection, "poll", [("a-1", None), ("no-alarm", None)], datetime.now(UTC))
+    deliveries.alarm("a-1", "not by the webhook")
+    assert [deliveries.acknowledge(name, "by alice") for name in ("no-alarm", "unknown", "a-1", "a-1")] == [
+        False, False, True, False,
+    ]  # fmt: skip
+    assert deliveries.alarms() == ()
+    assert [(one.alert_id, one.settled) for one in deliveries.acknowledged()] == [("a-1", "by alice")]
 
 
 def test_nobody_acknowledges_without_a_name_a_time_and_a_reason():
