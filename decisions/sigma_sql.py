@@ -100,8 +100,8 @@ class Rendering:
     def node(self, node: Node, decided: bool = False) -> str:
         """A condition; with `decided` it is never NULL."""
         match node:
-            case AllOf():
-                return f"({' AND '.join(self.node(item, decided) for item in node.items)})"
+            case AllOf():  # words first: of a row that fails one, no JSON is looked at
+                return f"({' AND '.join(self.node(item, decided) for item in sorted(node.items, key=reads_json))})"
             case AnyOf():
                 return f"({' OR '.join(self._alternatives(node, decided))})"
             case Not():
