@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from datetime import datetime
+from cli.moments import WHEN, moment
 
+if TYPE_CHECKING:
     from decisions.sigma import Loaded
     from tasks.hunting.coverage import Period
-
-WHEN = "400d (so many days ago), 2026-03-01 or an ISO 8601 moment (UTC without an offset)"
 
 
 def hunt(
@@ -74,8 +72,6 @@ def hunt(
 
     Example: vmexport hunt /srv/logs --since 90d --rules hunts --validate --digest-keys keys.json
     """
-    from datetime import UTC, datetime
-
     from cli.console import UsageProblem, say, say_json, show
     from cli.hunt_buckets import estimate_of
     from cli.hunt_integrity import Validation
@@ -88,14 +84,14 @@ def hunt(
     from tasks.hunting.table import TableUnanswered
 
     where = Where(path=path, store=store, elasticsearch=elasticsearch, trino=trino, athena=athena)
-    period = _period(since, until, datetime.now(UTC))
+    period = _period(since, until)
     loaded = _rules(rules) if rules else None
     validation = Validation(validate, path, digest_keys or (), keep_keys)
     keys = validation.keys()
-    with Progress() as progress, source(where, period, progress.told, workers, bucket_account, fresh) as asked:
+    with Progress() as progress, source(where, period, progress.told, workers, bucket_account, fresh, validate) as asked:
         try:
             result = search(asked, period, loaded, follow=not who_exported)
-            result = validation.of(result, keys, period, workers, progress.told)
+            result = validation.of(result, asked, keys, period, workers, progress.told)
         except (TableUnanswered, PlaceUnusable) as error:
             raise UsageProblem(str(error)) from error
     if as_json:
@@ -117,20 +113,14 @@ def hunt(
         raise typer.Exit(1)
 
 
-def _period(since: str | None, until: str | None, now: datetime) -> Period:
+def _period(since: str | None, until: str | None) -> Period:
     from cli.console import UsageProblem
     from tasks.hunting.coverage import Period
-    from tasks.hunting.hunt import day
 
-    found: list[datetime | None] = []
-    for name, text in (("--since", since), ("--until", until)):
-        try:
-            found.append(day(text, now) if text else None)
-        except (ValueError, OverflowError) as error:
-            raise UsageProblem(f"{name} {text!r} is no time. Write {WHEN}.") from error
-    if found[0] and found[1] and found[0] > found[1]:
+    begin, end = moment("--since", since), moment("--until", until)
+    if begin and end and begin > end:
         raise UsageProblem("--since is after --until: nothing can have happened between them.")
-    return Period(*found)
+    return Period(begin, end)
 
 
 def _rules(folder: Path) -> Loaded:

@@ -58,6 +58,7 @@ def source(
     workers: int | None = None,
     bucket_account: str | None = None,
     fresh: bool = False,
+    validate: bool = False,
 ) -> Generator[Source]:
     """The source that was named, to be closed at the end. Raises UsageProblem when it cannot be used."""
     where.named  # noqa: B018 - for what it raises
@@ -75,20 +76,28 @@ def source(
         with hunt_tables.trino() if where.trino else hunt_tables.athena() as table:
             yield _of_table(table, period)
     else:
-        yield _files(str(where.path), bucket_account, period, told, workers)
+        yield _files(str(where.path), bucket_account, period, told, workers, validate)
 
 
-def _files(path: str, account: str | None, period: Period, told: Told, workers: int | None) -> Source:
+def _files(
+    path: str, account: str | None, period: Period, told: Told, workers: int | None, validate: bool
+) -> Source:
     from cli import hunt_buckets
-    from cli.console import UsageProblem
     from settings.logs import logs
     from tasks.hunting.file_source import FileSource
 
     if path.startswith("s3:"):
-        return hunt_buckets.files(path, account, period, told, workers)
+        return hunt_buckets.files(path, account, period, told, workers, validate)
+    return FileSource(existing(path), period, logs().log_file_max_bytes, workers, told)
+
+
+def existing(path: str) -> Path:
+    """A folder (or file) of logs. Raises UsageProblem where it is not there."""
+    from cli.console import UsageProblem
+
     if not Path(path).exists():
         raise UsageProblem(f"{path} is not there. Name a folder of log files; it is searched to its bottom.")
-    return FileSource(Path(path), period, logs().log_file_max_bytes, workers, told)
+    return Path(path)
 
 
 def _store(folder: Path) -> DuckDbTable:

@@ -130,19 +130,14 @@ def expire(
 
     Example: vmexport store expire /srv/store --older-than 400d
     """
-    from datetime import UTC, datetime
-
-    from cli.console import UsageProblem, say, say_json
+    from cli.console import say, say_json
+    from cli.moments import moment
     from cli.store_work import case_store, working
     from tasks.hunting.compaction import expired
-    from tasks.hunting.hunt import day
     from tasks.hunting.ingest import opened_for_work
     from tasks.hunting.store import Store
 
-    try:
-        before = day(older_than, datetime.now(UTC)).date().isoformat()
-    except (ValueError, OverflowError) as error:
-        raise UsageProblem(f"--older-than {older_than!r} is no age. Write 400d or 2026-03-01.") from error
+    before = moment("--older-than", older_than).date().isoformat()
     with case_store(), working(folder), opened_for_work(Store(folder)) as opened:
         gone = expired(opened, before)
     days = sorted({part.day for part in gone})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -12,14 +12,12 @@ from pathlib import Path
 from decisions.hunt import FileProblem, HuntCoverage
 from flows.hunt_progress import ProgressLog
 from records import store_parts
-from settings.buckets import buckets
 from settings.hunts import HuntSource, HuntsUnusable
 from settings.logs import logs
 from tasks.hunting.buckets import bucket
-from tasks.hunting.cost import dollars
+from tasks.hunting.buckets_source import Lost, bucket_source
 from tasks.hunting.coverage import Period
 from tasks.hunting.ingest import LogSource, folder_source, ingest
-from tasks.hunting.layout import LogFile
 from tasks.hunting.store import Store
 from tasks.hunting.store_folder import opened
 
@@ -27,8 +25,6 @@ PATIENCE = timedelta(hours=6)
 """So long a run waits for another that fills the same store: one source may have several schedules."""
 LOOK_AGAIN = 5.0
 """Seconds."""
-Lost = Callable[[], Sequence[tuple[str, str]]]
-"""Files that could not be had now, with the reason; the next run tries again."""
 
 
 @dataclass(frozen=True)
@@ -77,22 +73,8 @@ def _files(
         yield folder_source(folder_of(place)), tuple
         return
     delivered = replace(period, until=None)  # what is late is in a later file
-    found = bucket(str(place.place), place.bucket_account)
-    with found.copies(limit) as copies:
-
-        def fetched(unread: Iterable[LogFile]) -> Iterator[LogFile]:
-            files = list(unread)
-            estimate = found.estimate(delivered, files, passes=1)
-            say(f"{place.place}: {estimate.sentence()}")
-            if estimate.usd > buckets().s3_cost_max:
-                raise HuntsUnusable(
-                    f"{dollars(estimate.usd)} is above VMEXPORT_HUNT_S3_COST_MAX ({dollars(buckets().s3_cost_max)}): nothing "
-                    f"was read of {place.place}. Name a shorter time for `first`, a narrower prefix, or raise the limit."
-                )
-            return copies.files(files)
-
-        source = LogSource(f"s3://{found.where.bucket}", found.listing(delivered), fetched, copies.done)
-        yield source, lambda: [(file.called, why) for file, why in copies.lost]
+    with bucket_source(bucket(str(place.place), place.bucket_account), delivered, limit, say) as found:
+        yield found
 
 
 def folder_of(place: HuntSource) -> Path:

@@ -24,6 +24,7 @@ from tasks.hunting.buckets_listing import Listed, Walk
 from tasks.hunting.buckets_reading import Copies, Stored, disk
 from tasks.hunting.buckets_spool import Spool
 from tasks.hunting.coverage import Period
+from tasks.hunting.digest_files import links
 from tasks.hunting.layout import Listing, LogFile
 from tasks.hunting.scanned import Scanned
 
@@ -36,10 +37,11 @@ PERMISSIONS = ("s3:ListBucket",)
 READABLE = {
     "s3:GetObject": (
         "arn:aws:s3:::*/AWSLogs/*/CloudTrail/*.json.gz",
+        "arn:aws:s3:::*/AWSLogs/*/CloudTrail-Digest/*.json.gz",
         "arn:aws:s3:::*/*????-??-??-??-??-??-????????????????",
     )
 }
-"""IAM action -> what it is needed on: CloudTrail's files and S3 access logs by their names, and no other object."""
+"""IAM action -> what it is needed on: CloudTrail's log and digest files and S3 access logs by their names, and no other object."""
 
 
 @dataclass
@@ -52,6 +54,8 @@ class Bucket:
     region: str
     limits: BucketSettings
     told: Callable[[int], None] = lambda _: None
+    validate: bool = False
+    """Whether tasks.hunting.digests reads it as well."""
     _listed: dict[Period, Listed] = field(default_factory=dict)
     _archived: dict[str, str] = field(default_factory=dict)
     _lost: set[tuple[LogFile, str]] = field(default_factory=set)
@@ -63,7 +67,7 @@ class Bucket:
     def listed(self, period: Period) -> Listed:
         """The same, with what it took."""
         if period not in self._listed:
-            days = Days(period, datetime.now(UTC))
+            days = Days(period, datetime.now(UTC), around=self.validate)
             walk = Walk(self.s3, self.where, self.account, days)
             self._listed[period] = walk.run(self.limits.s3_connections, self.told)
             self._archived |= self._listed[period].archived
@@ -71,12 +75,29 @@ class Bucket:
 
     def estimate(self, period: Period, files: Iterable[LogFile] | None = None, passes: int = 2) -> cost.Estimate:
         """What reading some files of the listing costs at most, by default all of the period. Raises BucketUnusable."""
-        listed, read = self.listed(period), cost.Reading()
-        for file in filter(period.delivers, listed.listing.files) if files is None else files:
+        listed = self.listed(period)
+        read = self._reading(listed, filter(period.delivers, listed.listing.files) if files is None else files)
+        digests = links(listed.listing.digests, period).values() if self.validate else ()
+        once = self._reading(listed, (file for linked in digests for file in linked.read))
+        return cost.estimate(listed.requests, read, passes + self.validate, self.limits.s3_in_region, once)
+
+    def _reading(self, listed: Listed, files: Iterable[LogFile]) -> cost.Reading:
+        read = cost.Reading()
+        for file in files:
             if file.path not in listed.archived:
                 parts = max(1, -(-file.size // self.limits.s3_part_bytes))
                 read.add(listed.classes.get(file.path, "STANDARD"), parts, file.size)
-        return cost.estimate(listed.requests, read, passes, self.limits.s3_in_region)
+        return read
+
+    def check_limit(self, estimate: cost.Estimate) -> None:
+        """Raises BucketUnusable when it is above VMEXPORT_HUNT_S3_COST_MAX."""
+        limit = self.limits.s3_cost_max
+        if estimate.usd > limit:
+            raise BucketUnusable(
+                f"{cost.dollars(estimate.usd)} is above VMEXPORT_HUNT_S3_COST_MAX ({cost.dollars(limit)}): nothing was read of "
+                f"{self.where.named(self.where.prefix)}. Shorten the period (--since, --until, or `first` in hunts.toml), name a "
+                "narrower prefix, run it in the bucket's Region, or raise the limit."
+            )
 
     @contextmanager
     def copies(self, max_bytes: int) -> Iterator[Copies]:
@@ -104,7 +125,9 @@ class Bucket:
         return path
 
 
-def bucket(text: str, account: str | None = None, told: Callable[[int], None] = lambda _: None) -> Bucket:
+def bucket(
+    text: str, account: str | None = None, told: Callable[[int], None] = lambda _: None, validate: bool = False
+) -> Bucket:
     """The bucket of `s3://BUCKET[/PREFIX]`, owned by an account of ours: this one, or VMEXPORT_HUNT_LOG_ACCOUNT.
 
     Source: s3:HeadBucket. Raises BucketUnusable with a sentence that names the next step.
@@ -121,7 +144,7 @@ def bucket(text: str, account: str | None = None, told: Callable[[int], None] = 
         s3: S3Client = sts.aws(COMPONENT).client("s3", account=owner, tier="read", region=region)
     except BotoCoreError as error:
         raise BucketUnusable(f"s3://{where.bucket} cannot be asked: {error}") from error
-    return Bucket(s3, where, owner, region or "", limits, told)
+    return Bucket(s3, where, owner, region or "", limits, told, validate)
 
 
 def _region(where: Address, owner: str) -> str | None:

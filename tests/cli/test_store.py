@@ -45,7 +45,7 @@ def test_the_commands(store: Path, tmp_path: Path, vmexport) -> None:
         (("ingest", "{tmp}", "--to", "/proc/store"), "cannot be a store"),
         (("status", "{tmp}"), "is no store"),
         (("compact", "{tmp}"), "is no store"),
-        (("expire", "{tmp}", "--older-than", "soon"), "is no age"),
+        (("expire", "{tmp}", "--older-than", "soon"), "is no time"),
     ],
 )
 def test_a_mistake_is_a_sentence(vmexport, tmp_path: Path, words: tuple[str, ...], told: str) -> None:
