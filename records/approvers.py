@@ -142,5 +142,5 @@ def _throttled(connection: Connection, address: str, now: datetime) -> datetime 
 def _matching_steps(secret: str, code: str, now: datetime) -> list[int]:
     totp, current = pyotp.TOTP(secret), int(now.timestamp()) // STEP_SECONDS
     steps = range(current - DRIFT_STEPS, current + DRIFT_STEPS + 1)
-    given = code.strip().encode()
+    given = code.strip().encode(errors="replace")  # half a surrogate pair is no digit
     return [step for step in steps if hmac.compare_digest(totp.generate_otp(step).encode(), given)]
