@@ -52,10 +52,10 @@ class Literal:
         value = "".join(map(_written, self.text))
         if self.field is None:
             return (f'"{value}"' if self.whole else value).encode()
-        name = f'"{"".join(map(_written, self.field))}"\\s*:\\s*'
+        name = f'"{"".join(map(_written, self.field))}"'
         if not self.text:
             return name.encode()
-        return (name + (f'(?:"{value}"|[\\[{{])' if self.whole else value)).encode()
+        return (name + r"\s*:\s*" + (f'(?:"{value}"|[\\[{{])' if self.whole else value)).encode()
 
     @property
     def score(self) -> int:

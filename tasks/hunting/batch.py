@@ -62,7 +62,8 @@ class Batch:
                 continue
             self.hits.append(hit)
             self.hit_bytes += len(hit.raw)
-            returned.update(hit.searches)
+            for name in hit.searches:
+                returned[name] += 1
         self.counts.update(told.counts)
         self.tired.update(told.tired)
         self.left_out.update(told.counts - returned)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import hyperscan
 
@@ -22,8 +22,8 @@ MANY = 24
 """Among so many patterns one more costs nothing; beside fewer it costs more than looking for it where something was found."""
 NOWHERE = rb"\n\n\n\n\x00"
 """What stands nowhere, as there must be something to compile."""
-TELLING = 256 * 1024
-"""A file of this size tells which texts are rare in these logs."""
+TELLING = 4 * 1024 * 1024
+"""So many bytes of logs tell which texts are rare in them."""
 
 
 class Patterns:
@@ -31,28 +31,44 @@ class Patterns:
 
     def __init__(self, searches: Sequence[Search], json: bool = True) -> None:
         """`json`: a text may stand escaped; in a line of an access log it does not."""
-        self._searches, self._json = searches, json
-        self._choice = {n: search.groups[0] for n, search in enumerate(searches) if search.groups}
-        self._open = any(search.groups and len(search.groups) > 1 for search in searches)
+        self._groups = {n: search.groups for n, search in enumerate(searches) if search.groups}
+        self._every, self._json = range(len(searches)), json
+        self._choice = {n: groups[0] for n, groups in self._groups.items()}
+        self._learning = any(len(groups) > 1 for groups in self._groups.values())
+        self._counts: Counter[Pattern] = Counter()
+        self._read, self._due = 0, 1
         self.lookalikes: bool | None = None
         """Whether in the file last looked at there may be such a list within a record; None: that was not looked for."""
-        self._compile(self._choice)
+        self._compile(group for groups in self._groups.values() for group in groups)
+        self._owners = self._owned()
 
     def found(self, text: bytes | bytearray) -> list[tuple[int, int]]:
         """Where patterns end and which they are, in order."""
-        if self._open and len(text) >= TELLING:
-            self._open = False
-            self._choose(text)
-        return self._scan(text)
+        if self._learning and self._read >= self._due:
+            self._due = 2 * self._read
+            self._choice = {n: min(groups, key=self._how_often) for n, groups in self._groups.items()}
+            self._learning = self._read < TELLING
+            if not self._learning:
+                self._compile(self._choice.values())
+            self._owners = self._owned()
+        found = self._scan(text)
+        if self._learning:
+            self._read += len(text)
+            self._counts.update(self._patterns[pattern] for _, pattern in found)
+            found = [(at, pattern) for at, pattern in found if self._owners[pattern]]
+        return found
 
     def searches_of(self, pattern: int) -> Sequence[int]:
         """The searches that a pattern may answer."""
-        return self._of_pattern[pattern]
+        return self._owners[pattern]
+
+    def _how_often(self, group: Group) -> int:
+        return sum(self._counts[pattern] for pattern in group)
 
     def _scan(self, text: bytes | bytearray) -> list[tuple[int, int]]:
         found: list[tuple[int, int]] = []
-        append, escape, listed = found.append, self._escape, self._escape + 1
-        self.lookalikes = False if self._lists else None
+        append, escape, listed = found.append, self._escape, self._list
+        self.lookalikes = None if listed is None else False
 
         def matched(pattern: int, _begin: int, end: int, _flags: int, _context: object) -> None:
             if pattern == listed:
@@ -64,45 +80,30 @@ class Patterns:
         found.sort()
         return found
 
-    def _choose(self, text: bytes | bytearray) -> None:
-        """Count every group in one file, and keep the rarest of each search."""
-        groups = [(n, group) for n, search in enumerate(self._searches) for group in search.groups or ()]
-        self._compile(dict(enumerate(group for _, group in groups)))
-        counts: Counter[int] = Counter()
-        for _, pattern in self._scan(text):
-            counts.update(self._of_pattern[pattern] if pattern != self._escape else ())
-        for number in self._choice:
-            mine = [(counts[place], place) for place, (n, _) in enumerate(groups) if n == number]
-            self._choice[number] = groups[min(mine)[1]][1]
-        self._compile(self._choice)
-
-    def _compile(self, chosen: Mapping[int, Group]) -> None:
-        self._of_pattern: list[list[int]] = []
-        known: dict[Pattern, int] = {}
-        for number, group in chosen.items():
-            for pattern in group:
-                if pattern not in known:
-                    known[pattern] = len(self._of_pattern)
-                    self._of_pattern.append([])
-                self._of_pattern[known[pattern]].append(number)
-        self._escape = len(self._of_pattern)
+    def _owned(self) -> list[list[int]]:
+        """By pattern, the searches that it may answer; none those of a group that is not chosen, which are counted only."""
+        owners: dict[Pattern, list[int]] = {pattern: [] for pattern in self._patterns}
+        for number, group in self._choice.items():
+            for pattern in dict.fromkeys(group):
+                owners[pattern].append(number)
         if self._json:
-            known[(ESCAPE, False)] = self._escape
-            self._of_pattern.append(list(range(len(self._searches))))
-        self._lists = self._json and len(known) >= MANY
-        if self._lists:
-            known[(LIST, False)] = self._escape + 1
-        if not known:
-            known[(NOWHERE, False)] = self._escape
-            self._of_pattern.append([])
+            owners[(ESCAPE, False)] = list(self._every)
+        return list(owners.values())
+
+    def _compile(self, groups: Iterable[Group]) -> None:
+        """All patterns of these groups, and what must be known besides."""
+        known = dict.fromkeys(pattern for group in groups for pattern in group)
+        if self._json:
+            known[(ESCAPE, False)] = None
+            if len(known) >= MANY:
+                known[(LIST, False)] = None
+        self._patterns = list(known) or [(NOWHERE, False)]
+        place = {pattern: number for number, (pattern, _) in enumerate(self._patterns)}
+        self._escape, self._list = place.get(ESCAPE), place.get(LIST)
         self._database = hyperscan.Database()
         self._database.compile(
-            expressions=[pattern for pattern, _ in known],
-            ids=list(known.values()),
-            elements=len(known),
-            flags=_flags(caseless for _, caseless in known),
+            expressions=[pattern for pattern, _ in self._patterns],
+            ids=list(range(len(self._patterns))),
+            elements=len(self._patterns),
+            flags=[hyperscan.HS_FLAG_CASELESS if caseless else 0 for _, caseless in self._patterns],
         )
-
-
-def _flags(caseless: Iterable[bool]) -> list[int]:
-    return [hyperscan.HS_FLAG_CASELESS if either else 0 for either in caseless]

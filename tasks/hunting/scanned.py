@@ -45,6 +45,7 @@ class Scanned:
 
     def keep(self, searches: Sequence[str], raw: Callable[[], bytes], kind: str) -> None:
         """A record or line and the ids of the searches that it answers; of too many only the number."""
-        self.counts.update(searches)
+        for name in searches:  # Counter.update takes three times as long for one or two names
+            self.counts[name] += 1
         if any(self.counts[name] <= KEPT for name in searches):
             self.hits.append(Hit(tuple(searches), raw(), kind, self.file.called))

@@ -92,9 +92,11 @@ class Scanner:
                 if matched := self._matched(record, candidates):
                     # Of a record that was cut into pieces each piece may have been found by another search.
                     known = hits[begin][2] if begin in hits else ()
-                    hits[begin] = begin, end, tuple(sorted({*known, *matched}))
-                    seen.update({*matched} - {*known})
-                    tired |= {n for n in matched if seen[n] >= TIRED and not self._searches[n].counted}
+                    hits[begin] = begin, end, tuple(sorted({*known, *matched})) if known else matched
+                    for n in matched:
+                        seen[n] += n not in known
+                        if seen[n] >= TIRED and not self._searches[n].counted:
+                            tired.add(n)
             # Where every piece was parsed, an object within a record has shown itself by what was no JSON before it.
             if hits and tired.issuperset(self._every) and self._needs_proof(text, hits.values()):
                 hits = self._proved(text, hits.values())
