@@ -18,6 +18,13 @@ Path = tuple[str, ...]
 
 def values(record: Mapping[str, Any], path: Path) -> list[str]:
     """The texts at a path; none when there is no value."""
+    node: Any = record
+    for name in path:  # nearly all paths lead through objects alone, and to a text
+        if type(node) is not dict or (node := cast("dict[str, Any]", node).get(name)) is None:
+            break
+    else:
+        if type(node) is str:
+            return [node]
     nodes: list[Any] = [record]
     for name in path:
         nodes = [
