@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
+from datetime import UTC, date, datetime
 
 from elasticsearch import Elasticsearch
 
 from decisions.evidence import utc
-from decisions.hunt import HuntCoverage
+from decisions.hunt import HuntCoverage, day_gaps
 from tasks.elastic.coverage import field_faults
 from tasks.elastic.fields import CLOUDTRAIL
 from tasks.elastic.hunt_checkpoint import Checkpoint
@@ -56,7 +55,7 @@ class Reach:
     ) -> HuntCoverage:
         """What a hunt's answer says about itself."""
         of_period = [day for day in days if period.until is None or day.begin <= period.until]
-        gaps = [*self._faults, *self._edges(period), *self._days(), *extra]
+        gaps = [*self._faults, *self._edges(period), *day_gaps(self._places, "document"), *extra]
         if self._documents and self._bare == self._documents:
             gaps.append(
                 "No document keeps what was asked and answered, so nothing was found by it: set the AWS integration to "
@@ -97,13 +96,3 @@ class Reach:
                 yield f"The CloudTrail documents of account {account} in {region} begin on {min(there)}, after the period does."
             if period.until and max(there) < newest:
                 yield f"The CloudTrail documents of account {account} in {region} end on {max(there)}, before the period does."
-
-    def _days(self) -> Iterable[str]:
-        """A sentence for each run of days without a document between days with documents, by account and Region."""
-        for (account, region), there in sorted(self._places.items()):
-            for before, after in pairwise(sorted(there)):
-                first, last = before + timedelta(days=1), after - timedelta(days=1)
-                missing = (after - before).days - 1
-                which = f"{first}" if missing == 1 else f"{first} to {last} ({missing} days)"
-                if missing:
-                    yield f"No CloudTrail document of account {account} in {region} for {which}, though there are some before and after."

@@ -176,7 +176,8 @@ class Slices:
             for bucket in found["days"]["buckets"]:
                 days[_date(bucket)]["counts"][name] = bucket["doc_count"]
         for bucket in self._places(begin, end, skipped):
-            days[_date(bucket["key"])]["places"].append([str(bucket["key"][name]) for name in ("account", "region")])
+            if day := days.get(_date(bucket["key"])):  # else its first document came after they were counted
+                day["places"].append([str(bucket["key"][name]) for name in ("account", "region")])
         return days
 
     def _places(self, begin: datetime, end: datetime, skipped: list[str]) -> Iterator[dict[str, Any]]:

@@ -202,6 +202,19 @@ def test_a_day_that_has_got_documents_since_is_asked_again(elasticsearch_url, na
     assert there.used
 
 
+def test_a_document_that_comes_while_days_are_counted_ends_no_hunt(elasticsearch_url, namespace, tmp_path):
+    there = indexed(elasticsearch_url, namespace, tmp_path / "hunts")
+    there.put([export(1, eventTime=days_after(0)), export(2, eventTime=days_after(4))])
+
+    def arrive(body):
+        if "places" in body.get("aggs", {}):
+            there.put([export(3, eventTime=days_after(2))])
+
+    with watched(there, arrive) as (between, _, _):
+        found = {finding.event_id for finding in between.hunt().findings}
+    assert {export(1)["eventID"], export(2)["eventID"]} <= found
+
+
 def test_young_days_are_always_asked_again(there):
     now = datetime(2026, 3, 2, 12, tzinfo=UTC) + timedelta(days=DAYS - 1)
     there.hunt(now=now)
