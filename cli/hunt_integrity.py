@@ -1,4 +1,4 @@
-"""`vmexport hunt --validate`: whether the log files of a folder are as CloudTrail delivered them."""
+"""`vmexport hunt --validate`: whether the log files of a folder or a bucket are as CloudTrail delivered them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from decisions.hunt import HuntResult
     from tasks.hunting.coverage import Period
     from tasks.hunting.digest_keys import AwsKeys, FileKeys
+    from tasks.hunting.source import Source
 
 AWS = "aws"
 """In place of a file: ask ListPublicKeys."""
@@ -32,10 +33,10 @@ class Validation:
             if self.digest_keys or self.keep_keys:
                 raise UsageProblem("--digest-keys and --keep-keys say with what to check: add --validate.")
             return
-        if self.path is None or self.path.startswith("s3:"):
+        if self.path is None:
             raise UsageProblem(
-                "--validate reads the digest files beside log files in a folder: copy the bucket's days with `aws s3 sync`, "
-                "CloudTrail-Digest too, and name the folder as PATH."
+                "--validate reads the digest files beside log files: name the bucket, or a folder it was copied to, as PATH, "
+                "with CloudTrail-Digest beside CloudTrail in it."
             )
         if AWS in self.digest_keys and len(self.digest_keys) > 1:
             raise UsageProblem("--digest-keys is `aws` or files, not both.")
@@ -63,13 +64,19 @@ class Validation:
     def of(
         self,
         result: HuntResult,
+        asked: Source,
         keys: FileKeys | AwsKeys | None,
         period: Period,
         workers: int | None,
         told: Callable[[str, int, int, int, int], None],
     ) -> HuntResult:
-        """The result with what the validation found; unchanged where none was asked for."""
-        if not self.asked:
+        """The result with what the validation found in the source's place; unchanged where none was asked for.
+
+        Raises PlaceUnusable.
+        """
+        from tasks.hunting.file_source import FileSource
+
+        if not self.asked or not isinstance(asked, FileSource):  # __post_init__ lets no other source be asked
             return result
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -79,7 +86,7 @@ class Validation:
         from tasks.hunting.digests import validated
 
         try:
-            integrity = validated(Path(str(self.path)), period, logs().log_file_max_bytes, keys, workers, told)
+            integrity = validated(asked.root, period, logs().log_file_max_bytes, keys, workers, told)
         except (ClientError, BotoCoreError, NoKeys) as error:
             raise UsageProblem(
                 f"CloudTrail's public keys could not be had: {error}. Name kept ones with --digest-keys FILE, or none."

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, cast
@@ -31,8 +32,10 @@ _PREVIOUS = (
     "previousDigestHashAlgorithm",
     "previousDigestSignature",
 )
+ALGORITHM = "SHA256withRSA"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DAY = re.compile(r"/([0-9]{4})/([0-9]{2})/([0-9]{2})/[^/]*$")
+_OF_ACCOUNT = re.compile(r"(?:.*/)?([0-9]{12}/.*)", re.DOTALL)
 
 
 class NotADigest(ValueError):
@@ -105,6 +108,19 @@ def folder_day(key: str) -> str | None:
     return "-".join(found.groups()) if found else None
 
 
+def may_lie_in(folder: str, key: str) -> bool:
+    """Whether what has a key may lie in (or be) a folder, whatever stands before the account in either."""
+    there, sought = (_OF_ACCOUNT.fullmatch(f"{one.rstrip('/')}/") for one in (folder, key))
+    if there is None or sought is None:
+        return True
+    return sought[1].startswith(there[1]) or there[1].startswith(sought[1])
+
+
+def signature_in(metadata: Mapping[str, str]) -> str:
+    """The signature that the metadata of a digest's S3 object tells; empty: none, or of another algorithm."""
+    return metadata.get("signature", "") if metadata.get("signature-algorithm") == ALGORITHM else ""
+
+
 def digest_name(name: str) -> DigestName | None:
     """What a digest file's name (or key) tells; None: it is no name of a digest file."""
     found = _NAME.fullmatch(name.rpartition("/")[2])
@@ -136,8 +152,8 @@ def parse_digest(content: bytes | bytearray) -> Digest:
     if not isinstance(told, dict):
         raise NotADigest("it is no JSON object")
     said = cast("dict[str, Any]", told)
-    if _text(said, "digestSignatureAlgorithm") != "SHA256withRSA":
-        raise NotADigest("it was not signed by SHA256withRSA")
+    if _text(said, "digestSignatureAlgorithm") != ALGORITHM:
+        raise NotADigest(f"it was not signed by {ALGORITHM}")
     end_text = _text(said, "digestEndTime")
     start, end = _moment(said, "digestStartTime"), _moment(said, "digestEndTime")
     if start > end:

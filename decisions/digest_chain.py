@@ -1,7 +1,7 @@
 """Judges the digest files of one chain: which are as CloudTrail wrote them, which are not, which are missing.
 
 A digest tells the hash and the signature of the one before. So each is vouched for by the next, and the newest by nothing
-that lies in a file. From the newest to the oldest: what a digest that is bad itself says of another is not believed, but a
+that lies in a file: its own signature is in the metadata of its S3 object. From the newest to the oldest: what a digest that is bad itself says of another is not believed, but a
 signature proves itself wherever it stands.
 """
 
@@ -21,7 +21,7 @@ State = Literal["signed", "linked", "unsigned", "bad"]
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A digest file as it lies in a folder."""
+    """A digest file as it was found."""
 
     path: str
     name: DigestName
@@ -29,7 +29,9 @@ class Held:
     damage: str = ""
     """Why there is no digest."""
     signature: str | None = None
-    """Its own, where it was kept beside it."""
+    """Its own, from the metadata of its object or a file beside it."""
+    unread: bool = False
+    """It could not be had: nothing is known of what is in it."""
     beyond: bool = False
     """Read only for what it says of the one before: it is of another period."""
 
@@ -110,7 +112,7 @@ class _Judge:
         one = self._held[at]
         self._last_foreign = False
         if one.digest is None:
-            return self._bad(one, one.damage)
+            return self._bad(one, one.damage, "unread-digest" if one.unread else "changed-digest")
         digest = one.digest
         if stem(digest.key) != one.stem:
             return self._bad(one, f"it says that it is {digest.key}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -101,10 +101,12 @@ class LogJudge:
         else:
             told.matching += 1
 
-    def missing(self, told: Told, there: Iterable[str]) -> None:
-        """What believed digests name and no folder has."""
+    def missing(self, told: Told, there: Iterable[str], within: Callable[[str], bool]) -> None:
+        """What believed digests name and no folder has, if it is `within` the period by its key."""
         for name in self.vouched.keys() - set(there):
             said = self.vouched[name]
+            if not within(said.key):
+                continue
             if name in self._outside:
                 told.unproven[BEFORE_COPY] += 1
             else:

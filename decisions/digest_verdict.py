@@ -18,12 +18,14 @@ BreakKind = Literal[
     "planted-digest",
     "other-trail",
     "unknown-key",
+    "unread-digest",
     "no-digests",
     "changed-log",
     "missing-log",
     "planted-log",
     "moved-log",
     "unread-log",
+    "unlisted",
 ]
 WORDS: dict[BreakKind, str] = {
     "changed-digest": "digest file(s) changed",
@@ -31,18 +33,22 @@ WORDS: dict[BreakKind, str] = {
     "planted-digest": "digest file(s) that are not of the chain",
     "other-trail": "digest file(s) that name one of another trail as the one before",
     "unknown-key": "digest file(s) signed with a key that is not among the keys given",
+    "unread-digest": "digest file(s) that could not be read",
     "no-digests": "place(s) with log files and without any digest file",
     "changed-log": "log file(s) changed",
     "missing-log": "log file(s) missing",
     "planted-log": "log file(s) planted: no digest names them, though their hour is covered",
     "moved-log": "log file(s) in the folder of another day",
     "unread-log": "log file(s) that could not be read",
+    "unlisted": "folder(s) that could not be looked into",
 }
 KINDS = tuple(WORDS)
+NOT_KNOWN = frozenset[BreakKind]({"unread-digest", "unread-log", "unlisted"})
+"""They hide what CloudTrail delivered, and do not show that it was changed."""
 
 
 class Break(Frozen):
-    """One thing that is not as CloudTrail delivered it."""
+    """One thing that is not as CloudTrail delivered it, or of which that is not known."""
 
     kind: BreakKind
     place: str
@@ -96,11 +102,20 @@ class Integrity(Frozen):
     """Log files that no digest proves, by the reason; they may be as delivered or not."""
     hashed_bytes: int = 0
     """Unpacked."""
+    copied: int = 0
+    """Digest files in a bucket that say that they were written to another bucket or key."""
+    copied_from: str = ""
+    """Where one of them says it was: text of a stranger."""
 
     @property
     def broken(self) -> bool:
-        """Whether something is not as CloudTrail delivered it."""
+        """Whether something is not as CloudTrail delivered it, or could not be looked at."""
         return bool(self.breaks)
+
+    @property
+    def changed(self) -> bool:
+        """Whether something is not as CloudTrail delivered it."""
+        return any(one.kind not in NOT_KNOWN for one in self.breaks)
 
     @property
     def complete(self) -> bool:
@@ -109,11 +124,13 @@ class Integrity(Frozen):
 
     def headline(self) -> str:
         """The answer in one sentence."""
+        kinds: Counter[BreakKind] = Counter(one.kind for one in self.breaks)
+        told = ", ".join(f"{count:,} {WORDS[kind]}" for kind, count in kinds.items())
+        if self.breaks and not self.changed:
+            return f"It is NOT known whether the log files are as CloudTrail delivered them: {told}."
         if not self.chains:
             return "There is no digest file here: no log file could be validated."
         if self.breaks:
-            kinds: Counter[BreakKind] = Counter(one.kind for one in self.breaks)
-            told = ", ".join(f"{count:,} {WORDS[kind]}" for kind, count in kinds.items())
             return f"The log files are NOT as CloudTrail delivered them: {told}."
         if not self.complete:
             return "No file was changed, but the chain of digests was interrupted: logging or validation was off."
@@ -141,6 +158,11 @@ class Integrity(Frozen):
             told.append(
                 f"{unsigned:,} digest file(s) are vouched for by nothing here: the last of a chain, or before a break. "
                 "A digest's signature is in the metadata of its S3 object, and the digest after repeats it."
+            )
+        if self.copied:
+            told.append(
+                f"{self.copied:,} digest file(s) lie elsewhere than they say, one of them at {self.copied_from}: they are copies. "
+                "Their signatures are for where they were written; log files are known by their names."
             )
         told.append(f"{self.logs_proven:,} log files proven, {self.logs_matching:,} with the hash of such a digest.")
         told += [f"{count:,} log files not proven: {why}." for why, count in sorted(self.logs_unproven.items())]

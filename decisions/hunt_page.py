@@ -47,7 +47,12 @@ def headline(result: HuntResult) -> str:
         return "Nothing was searched"
     integrity = result.coverage.integrity
     if integrity and integrity.broken:
-        return f"{'Found ' + ', '.join(found) if found else 'Nothing found'}, and the log files are NOT as they were delivered"
+        said = (
+            "the log files are NOT as they were delivered"
+            if integrity.changed
+            else "it is NOT known whether they were changed"
+        )
+        return f"{'Found ' + ', '.join(found) if found else 'Nothing found'}, and {said}"
     if not found:
         whole = result.coverage.complete
         return "Nothing found in what was searched" if whole else "Nothing found, and not everything was searched"

@@ -36,6 +36,8 @@ class Days:
 
     period: Period
     now: datetime
+    around: bool = False
+    """Digest files are read, not only counted: those of the day before and the day after tell of the period's own."""
 
     @property
     def bounded(self) -> bool:
@@ -68,8 +70,11 @@ class Days:
         return list(found)
 
     def months(self, folder: str, kind: str) -> list[str]:
-        """Month folders below a Region's: for what is only counted."""
-        return list(dict.fromkeys(f"{folder}{day:%Y/%m/}" for day in self.each(kind)))
+        """Month folders below a Region's: for what is only counted, or is little."""
+        days = [*self.each(kind)]
+        if self.around and days:
+            days = [days[0] - timedelta(days=1), *days, days[-1] + timedelta(days=1)]
+        return list(dict.fromkeys(f"{folder}{day:%Y/%m/}" for day in days))
 
     def covers(self, dated: re.Match[str]) -> bool | None:
         """Whether a folder of DATED lies in the days wholly (true), in part (None) or not at all."""

@@ -175,9 +175,9 @@ class Walk:
         if not name and not size:
             return  # a console's mark for a folder
         file = LogFile(self._where.named(key), size, CLOUDTRAIL, etag=found["ETag"])
-        taken = take(self._listed.listing, file, name, PLACE.search(folder), named=key == self._where.prefix)
-        if taken and found.get("StorageClass", "STANDARD") != "STANDARD":
-            self._class(taken, found["StorageClass"], found.get("RestoreStatus", {}))
+        take(self._listed.listing, file, name, PLACE.search(folder), named=key == self._where.prefix)
+        if found.get("StorageClass", "STANDARD") != "STANDARD":
+            self._class(file, found["StorageClass"], found.get("RestoreStatus", {}))
 
     def _by_days(self, key: str) -> str | None:
         """What the key of an access log begins with, where the days of all such can be asked for."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
+from decisions.digest import signature_in
 from settings.buckets import BucketSettings
 from tasks.hunting.buckets_address import UNANSWERED, Address, BucketUnusable, refusal
 from tasks.hunting.buckets_spool import Spool
@@ -55,6 +56,8 @@ class Copying:
     file: LogFile
     path: Path
     parts: list[Future[str | None]] = field(default_factory=list)
+    signature: str = ""
+    """As LogFile.signature."""
 
 
 @contextmanager
@@ -103,7 +106,8 @@ class Copies:
             copying = under_way.popleft()
             why = self._outcome(copying)
             if why is None:
-                yield replace(copying.file, path=str(copying.path), name=copying.file.path)
+                file, path = copying.file, str(copying.path)
+                yield replace(file, path=path, name=file.path, signature=copying.signature)
             else:
                 self.lost.append((copying.file, why))
                 self._forget(copying.path, copying.file.size)
@@ -158,8 +162,9 @@ class Copies:
         tried = 0
         while True:
             try:
-                body = self._body(copying.file, begin, end)
-                return self._write(copying.path, body, begin, end)
+                answer = self._get(copying.file, begin, end)
+                copying.signature = signature_in(answer["Metadata"])
+                return self._write(copying.path, answer["Body"], begin, end)
             except ClientError as error:
                 code = str(error.response.get("Error", {}).get("Code"))
                 return CHANGED.get(code) or refusal(error, "s3:GetObject")
@@ -168,7 +173,7 @@ class Copies:
                 if tried == TRIES:
                     raise
 
-    def _body(self, file: LogFile, begin: int, end: int) -> Any:
+    def _get(self, file: LogFile, begin: int, end: int) -> Any:
         stored = self._stored
         part: Any = {} if (begin, end) in ((0, file.size), (0, 0)) else {"Range": f"bytes={begin}-{end - 1}"}
         return stored.s3.get_object(
@@ -177,7 +182,7 @@ class Copies:
             ExpectedBucketOwner=stored.account,
             IfMatch=file.etag,
             **part,
-        )["Body"]
+        )
 
     def _write(self, path: Path, body: Any, begin: int, end: int) -> str | None:
         at = begin

@@ -54,7 +54,10 @@ class Estimate(Frozen):
     gets: int
     """GET requests that read each object once."""
     passes: int
-    """How often each is read at most: a hunt reads what exports concern a second time."""
+    """How often each is read at most: a hunt reads what exports concern a second time, a validation all of them once more."""
+    digests: int = 0
+    """Digest files that a validation reads: once, and they are in no other number but the sums."""
+    digest_gets: int = 0
     in_region: bool
     listing_usd: float
     reading_usd: float
@@ -75,9 +78,10 @@ class Estimate(Frozen):
         if not self.in_region:
             free = "free in the bucket's Region: VMEXPORT_HUNT_S3_IN_REGION=true"
             moved = f"{dollars(self.transfer_usd)} of it is transfer ({free})"
-        requests = f"{self.listed:,} LIST and at most {self.passes * self.gets:,} GET requests"
+        requests = f"{self.listed:,} LIST and at most {self.passes * self.gets + self.digest_gets:,} GET requests"
+        digests = f" and {self.digests:,} digest file(s)" if self.digests else ""
         return (
-            f"{self.objects:,} object(s), {size_words(self.size)}; {requests}. At most {dollars(self.usd)}; {moved}. "
+            f"{self.objects:,} object(s){digests}, {size_words(self.size)}; {requests}. At most {dollars(self.usd)}; {moved}. "
             f"{self.prices[0].upper()}{self.prices[1:]}."
         )
 
@@ -87,16 +91,18 @@ def dollars(amount: float) -> str:
     return f"${amount:,.2f}" if amount >= 0.01 or not amount else f"${amount:.6f}"
 
 
-def estimate(listed: int, read: Reading, passes: int, in_region: bool) -> Estimate:
-    """`listed`: LIST requests made; `read`: what each pass reads."""
+def estimate(listed: int, read: Reading, passes: int, in_region: bool, digests: Reading) -> Estimate:
+    """`listed`: LIST requests made; `read`: what each pass reads; `digests`: what is read once."""
     return Estimate(
         objects=read.objects,
         size=read.size,
         listed=listed,
         gets=read.gets,
         passes=passes,
+        digests=digests.objects,
+        digest_gets=digests.gets,
         in_region=in_region,
         listing_usd=listed * LIST,
-        reading_usd=passes * read.usd,
-        transfer_usd=0.0 if in_region else passes * read.size / GB * TRANSFER,
+        reading_usd=passes * read.usd + digests.usd,
+        transfer_usd=0.0 if in_region else (passes * read.size + digests.size) / GB * TRANSFER,
     )

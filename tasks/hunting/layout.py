@@ -37,6 +37,8 @@ class LogFile:
     """What findings and problems call it, where that is not the path: a copy of an object in a bucket."""
     etag: str = ""
     """Of an object in a bucket, as the listing tells it."""
+    signature: str = ""
+    """Of a digest file in a bucket, as its object's metadata tells it."""
 
     @property
     def called(self) -> str:
