@@ -14,7 +14,7 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from decisions.activity import LogRecord
-from decisions.case import ALERT_JOINED, CASE_OPENED, CaseState, fold
+from decisions.case import ALERT_JOINED, CASE_OPENED, Case, CaseState, fold
 from decisions.exposure import ObjectRead, object_reads, same_read
 from decisions.grouping import event_key
 from decisions.hunt import HuntFinding, event_of
@@ -82,7 +82,7 @@ def _take_export(finding: HuntFinding) -> TakenIn:
         return TakenIn(finding, "opened", case_id, f"it opened case {case_id}")
     if ALERT_JOINED in mine:
         return TakenIn(finding, "joined", case_id, f"it joined case {case_id}, which was open")
-    return TakenIn(finding, "known", case_id, f"seen: case {case_id} is {_open_or_closed(fold(entries).state)}")
+    return TakenIn(finding, "known", case_id, seen(fold(entries)))
 
 
 def _take_download(connection: Connection, finding: HuntFinding, reads: Reads) -> TakenIn:
@@ -105,9 +105,9 @@ def _tell(connection: Connection, case_id: str, finding: HuntFinding, record: Lo
             return TakenIn(finding, "reopened", case_id, f"case {case_id} was closed, and is open again")
         if told.new:
             return TakenIn(finding, "told", case_id, f"it was told to case {case_id}, which is open")
-    state = fold(ledger.entries_within(connection, case_id)).state
-    return TakenIn(finding, "known", case_id, f"seen: case {case_id} is {_open_or_closed(state)}")
+    return TakenIn(finding, "known", case_id, seen(fold(ledger.entries_within(connection, case_id))))
 
 
-def _open_or_closed(state: CaseState) -> str:
-    return "closed" if state is CaseState.CLOSED else "open"
+def seen(case: Case) -> str:
+    """What is said of a finding that a case knows."""
+    return f"seen: case {case.id} is {'closed' if case.state is CaseState.CLOSED else 'open'}"
