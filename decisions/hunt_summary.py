@@ -90,7 +90,7 @@ def summary_page(
     news = [one for one in became if one.what != "known"]
     return (
         Heading(1, f"{name}: {headline(result)}"),
-        Paragraph(f"Looked for what happened {_period(result)}."),
+        Paragraph(f"Looked for what happened {period_words(result.since, result.until)}."),
         *_changes(change),
         *_news(news),
         *_seen([one for one in became if one.what == "known"]),
@@ -116,9 +116,10 @@ def _worse(before: Remembered, now: Remembered) -> list[str]:
     return told
 
 
-def _period(result: HuntResult) -> str:
-    since = f"since {utc(result.since)}" if result.since else "ever"
-    return f"{since}, until {utc(result.until)}" if result.until else since
+def period_words(since: datetime | None, until: datetime | None) -> str:
+    """From when to when, as it stands behind `what happened`."""
+    began = f"since {utc(since)}" if since else "ever"
+    return f"{began}, until {utc(until)}" if until else began
 
 
 def _changes(change: Difference | None) -> tuple[Block, ...]:
