@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from decisions.case import fold
 from decisions.export import ExportEvent, Outcome
 from decisions.hunt import HuntFinding, HuntResult, finding_of_export
 from decisions.hunt_summary import Became, Difference, Remembered, difference, remembered
 from flows.hunt_files import TakenFiles
-from records import hunts, known_exports
+from records import hunts, known_exports, ledger
 from records.database import transaction
 from records.hunt_files import first_day_read
+from records.hunt_intake import seen
 from records.hunts import Run
 from settings.home import ROOT
 from settings.hunts import HuntSource, HuntsUnusable, days
@@ -22,6 +24,8 @@ from tasks.hunting.hunt import HUNT, day
 from tasks.hunting.layout import CLOUDTRAIL
 
 NAME = "retro-hunt"
+CASED = ("export", "download")
+"""Kinds of findings that belong to a case."""
 REMEMBERED, WHOLE_UNTIL = "remembered", "whole_until"
 """What a run says of itself: what the next is compared with, and until when everything was looked at without a hole."""
 
@@ -133,6 +137,20 @@ class HuntRun:
             kept = hunts.findings(connection, HUNT, ("export",))
         exports = (one.finding.export for one in kept)
         return [export for export in exports if export and self.asked.scope.holds(export)]
+
+    def known(self) -> list[Became]:
+        """Exports and reads that were found again: that a case has them, and how it stands now, or why none has."""
+        handed = {one.finding.id for one in self.became}
+        again = {finding.id for finding in self.result.alarming} - handed
+        with transaction() as connection:
+            kept = [one for one in hunts.findings(connection, kinds=CASED) if one.finding.id in again]
+        said = {case: seen(fold(ledger.entries(case))) for case in {one.case_id for one in kept} if case}
+        return [
+            Became(
+                finding=one.finding, what="known", case_id=one.case_id, said=said.get(one.case_id or "", one.why or "")
+            )
+            for one in kept
+        ]
 
     def difference(self) -> Difference | None:
         """Against the last whole run that asked the same; None where there is none."""

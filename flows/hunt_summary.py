@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from decisions.document import Chart
-from decisions.hunt_summary import summary_page
+from decisions.document import Bullets, Chart, Code, Heading, Paragraph, Quote
+from decisions.hunt_summary import period_words, summary_page
 from decisions.markdown import to_markdown
 from flows.hunt_runs import HuntRun
 from tasks.artifacts import publish_summary
@@ -18,8 +18,22 @@ async def publish(run: HuntRun) -> None:
     await publish_summary(run.asked.target, markdown)
 
 
+async def publish_failure(run: HuntRun, why: str) -> None:
+    """Show that there is no answer: the newest version would else be that of the night before, and look like this one's."""
+    page = (
+        Heading(1, f"{run.asked.target}: the run failed"),
+        Paragraph(f"What happened {period_words(run.period.since, run.period.until)} could not be searched to the end: this is no answer."),
+        Quote((Code(why),)),
+        Bullets((
+            "The next run begins where this one did, and hands over what this one had found.",
+            "The log of the run's page has all of the error.",
+        )),
+    )  # fmt: skip
+    await publish_summary(run.asked.target, to_markdown(page))
+
+
 def _draw(run: HuntRun) -> str:
-    page = summary_page(run.asked.target, run.result, run.became, run.difference())
+    page = summary_page(run.asked.target, run.result, (*run.became, *run.known()), run.difference())
     at = next(n for n, block in enumerate(page) if isinstance(block, Chart))
     chart = page[at]
     exports = run.exports()

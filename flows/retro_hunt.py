@@ -82,8 +82,10 @@ async def retro_hunt(
             await look(run)
             await hand_over(run)
             await summarise(run)
-        except Exception as error:
-            await asyncio.to_thread(run.failed, plain_text(f"{type(error).__name__}: {error}", 500))
+        except Exception as error:  # whatever it was: the run must look neither alive nor whole
+            why = plain_text(f"{type(error).__name__}: {error}", 500)
+            await asyncio.to_thread(run.failed, why)
+            await hunt_summary.publish_failure(run, why)
             raise
         return await finish(run)
 

@@ -8,8 +8,6 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from decisions.case import CaseState, fold
 from flows.hunt_progress import ProgressLog
@@ -18,6 +16,8 @@ from records import closing, hunt_lock, hunts, ledger
 from records.database import transaction
 from settings import hunts as hunts_settings
 from settings.hunts import HuntsUnusable
+from tests.flows import hunts_of
+from tests.flows.hunts_of import case_of
 from tests.hunting.logs_of import PLACE, compact, event, export, write
 
 pytestmark = pytest.mark.usefixtures("database", "prefect")
@@ -56,35 +56,21 @@ def logs(tmp_path, monkeypatch):
 
 
 def configure(tmp_path, monkeypatch, more=""):
-    (tmp_path / "hunts.toml").write_text(SOURCE.format(place=tmp_path / "logs", more=more))
-    monkeypatch.setenv("VMEXPORT_HUNTS", str(tmp_path / "hunts.toml"))
-    hunts_settings.hunts.cache_clear()
+    hunts_of.configure(tmp_path, monkeypatch, SOURCE.format(place=tmp_path / "logs", more=more))
 
 
 def run(**asked):
-    return asyncio.run(retro_hunt(source="logs", **asked))
+    return hunts_of.run("logs", **asked)
 
 
 def summaries(key="retro-hunt-logs"):
-    """Every version of the artifact, oldest first."""
-
-    async def read():
-        async with get_client() as client:
-            found = await client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])))
-        return [artifact.data for artifact in sorted(found, key=lambda artifact: artifact.created)]
-
-    return asyncio.run(read())
+    return hunts_of.summaries(key)
 
 
 def add(root, day, *records):
     """A file of this day of March 2026."""
     moved = [record | {"eventTime": f"2026-03-{day:02}T10:00:{n:02}Z"} for n, record in enumerate(records)]
     write(root, compact(moved), f"{day}.json.gz", PLACE.replace("03/02", f"03/{day:02}"))
-
-
-def case_of(hunted):
-    [case_id] = hunted.cases
-    return fold(ledger.entries(case_id))
 
 
 def test_an_export_becomes_a_case_and_the_next_run_says_that_it_is_known_and_closed(logs):
@@ -99,7 +85,7 @@ def test_an_export_becomes_a_case_and_the_next_run_says_that_it_is_known_and_clo
     assert again.cases == ()
     assert ledger.entries(case.id) == before
     told = summaries()[-1]
-    assert f"seen: case {case.id} is closed" in told.replace("\\", "")
+    assert f"seen: case {case.id} is closed" in told
     assert "1 new, 1 found again, 0 gone" in told
 
 
@@ -177,7 +163,7 @@ def test_a_noisy_rule_is_refused_and_named_and_a_quiet_one_is_asked(logs, tmp_pa
         kept = hunts.findings(connection, kinds=("rule",))
     assert [k.finding.event_name for k in kept] == ["DeleteTrail"]
     assert hunted.findings == 2
-    assert "VMEXPORT_HUNT_RULE_RATE_MAX" in summaries()[-1].replace("\\", "")
+    assert "VMEXPORT_HUNT_RULE_RATE_MAX" in summaries()[-1]
 
 
 def test_less_that_was_searched_than_last_time_is_said_and_what_is_gone_is_named(logs):
@@ -186,7 +172,7 @@ def test_less_that_was_searched_than_last_time_is_said_and_what_is_gone_is_named
     (logs / PLACE / "a.json.gz").write_bytes(b"\x1f\x8b broken")
     add(logs, 2, event(7))
     run(**whole)
-    told = summaries()[-1].replace("\\", "")
+    told = summaries()[-1]
     assert "0 new, 0 found again, 1 gone" in told
     assert "Last time everything was searched, this time not." in told
 
