@@ -2,6 +2,10 @@
 
 Times are CPU seconds of one core, medians of interleaved rounds; memory is the peak of the process (VmHWM). `--large` adds
 five million events, which take minutes to make.
+
+The whole hunt is compared twice. Its first pass is the three-API pass, so that beside that it cannot be 1.0: what is more is
+the price of its second question. Beside one pass over all files that is told the keys and objects beforehand, it shows
+what is left of reading twice where files that no export concerns are left out; how many those are depends on the logs.
 """
 
 from __future__ import annotations
@@ -146,9 +150,9 @@ def _rollup(pid: int) -> str:
         return ""
 
 
-def line(name: str, value: float, aim: str, unit: str = "") -> None:
-    """One figure."""
-    print(f"{name:<58}{value:8.2f}{unit:<3} (aim {aim})", flush=True)
+def line(name: str, value: float, aim: str = "", unit: str = "") -> None:
+    """One figure; `aim` is the issue's, where it has one."""
+    print(f"{name:<58}{value:8.2f}{unit:<3}{f' (aim {aim})' if aim else ''}", flush=True)
 
 
 def main(folder: Path, events: int, large: bool) -> None:
@@ -177,7 +181,7 @@ def main(folder: Path, events: int, large: bool) -> None:
         "<= 60",
         "us",
     )
-    _whole(usual, files)
+    _whole(usual)
     line("memory of a scanning process", peak(usual), "<= 100", "MB")
     own, mapped = tree_peak(usual)
     line("memory of vmexport hunt, its two workers included (RSS)", mapped, "<= 100", "MB")
@@ -204,21 +208,37 @@ def _rules(files: Sequence[LogFile]) -> None:
     )
 
 
-def _whole(folder: Path, files: Sequence[LogFile]) -> None:
-    """The second pass alone is what is more than the first; how much it reads depends on how many exports there are."""
-    found: list[float] = []
-    for _ in range(3):
-        begun = time.process_time()
-        exports(files)
-        between = time.process_time()
-        hunt(FileSource(folder, Period(), MAX_BYTES, workers=1), Period())
-        found.append((time.process_time() - between) / (between - begun))
-    source = FileSource(folder, Period(), MAX_BYTES, workers=1)
+def _whole(folder: Path) -> None:
+    """See the module's docstring; what is looked for in the single pass is what the hunt has found out before."""
     every = listing(folder).files
-    again = pruned(every, followed_of(export_findings(source.first(())), []))
-    share = sum(file.size for file in again) / sum(file.size for file in every)
-    line("whole hunt (second pass pruned) / one full pass", statistics.median(found), "<= 2.0")
-    line(f"second pass alone, over {share:.0%} of the bytes / one full pass", statistics.median(found) - 1, "<= 1.0")
+    source = FileSource(folder, Period(), MAX_BYTES, workers=1)
+    followed = followed_of(export_findings(source.first(())), [])
+    everything = [
+        searches.exports(),
+        searches.keys("keys", followed.keys),
+        searches.objects("objects", followed.objects),
+    ]
+    parts: dict[str, Callable[[], object]] = {
+        "first": lambda: exports(every),
+        "single": lambda: one_pass(every, everything),
+        "second": lambda: source.second(followed),
+        "hunt": lambda: hunt(FileSource(folder, Period(), MAX_BYTES, workers=1), Period()),
+    }
+    rounds = [{name: _seconds(part) for name, part in parts.items()} for _ in range(3)]
+    share = sum(file.size for file in pruned(every, followed)) / sum(file.size for file in every)
+
+    def by(one: str, other: str) -> float:
+        return statistics.median(found[one] / found[other] for found in rounds)
+
+    line("whole hunt / the three-API pass, which is its first", by("hunt", "first"), "<= 1.0")
+    line("whole hunt / one unpruned pass that looks for all of it", by("hunt", "single"), "<= 1.0")
+    line(f"its second pass, {share:.0%} of the bytes / the three-API pass", by("second", "first"))
+
+
+def _seconds(part: Callable[[], object]) -> float:
+    begun = time.process_time()
+    part()
+    return time.process_time() - begun
 
 
 if __name__ == "__main__":
