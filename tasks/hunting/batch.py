@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tasks.hunting.layout import LogFile
-from tasks.hunting.scanned import Hit, Scanned
+from tasks.hunting.scanned import Amounts, Hit, Scanned
 
 if TYPE_CHECKING:
     from tasks.hunting.scanner import Scanner
@@ -16,22 +16,15 @@ if TYPE_CHECKING:
 KEPT = 1000
 """Hits of one search that a batch hands back; how many there were is counted."""
 KEPT_BYTES = 8 * 1024 * 1024
-SAID = 1000
-"""Files of one batch whose problems are told by name; how many more there were is counted."""
 
 
 @dataclass(slots=True)
-class Batch:
+class Batch(Amounts):
     """What came of some files."""
 
     files: int = 0
     packed_bytes: int = 0
-    raw_bytes: int = 0
-    records: int = 0
-    first: str = ""
-    last: str = ""
     hits: list[Hit] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     """Hits by search that were counted and not handed back."""
     tired: Counter[str] = field(default_factory=Counter)
@@ -39,22 +32,14 @@ class Batch:
     unread: list[tuple[str, str]] = field(default_factory=list)
     damaged: list[tuple[str, str]] = field(default_factory=list)
     hit_bytes: int = 0
-    not_named: int = 0
 
     def add(self, told: Scanned) -> None:
         """Take in one file's results."""
         self.files += 1
         self.packed_bytes += told.file.size
-        self.raw_bytes += told.raw_bytes
-        self.records += told.records
-        self.first = min(filter(None, (self.first, told.first)), default="")
-        self.last = max(self.last, told.last)
         if told.problems:
             named = self.unread if told.unread else self.damaged
-            if len(named) < SAID:
-                named.append((told.file.called, "; ".join(told.problems)))
-            else:
-                self.not_named += 1
+            named.append((told.file.called, "; ".join(told.problems)))
         returned: Counter[str] = Counter()
         for hit in told.hits:
             full = self.hit_bytes + len(hit.raw) > KEPT_BYTES
@@ -64,7 +49,7 @@ class Batch:
             self.hit_bytes += len(hit.raw)
             for name in hit.searches:
                 returned[name] += 1
-        self.counts.update(told.counts)
+        self.grow(told)
         self.tired.update(told.tired)
         self.left_out.update(told.counts - returned)
 

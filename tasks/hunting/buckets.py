@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from settings.buckets import BucketSettings, buckets
 from tasks import sts
-from tasks.hunting import batch, cost, pool
+from tasks.hunting import cost, pool
 from tasks.hunting.batch import Batch
 from tasks.hunting.buckets_address import DENIED, Address, BucketUnusable, address, refusal
 from tasks.hunting.buckets_layout import Days
@@ -114,11 +114,10 @@ class Bucket:
             yield from pool.scan(copies.files(files), what, workers, copies.done)
             lost = [one for one in copies.lost if one not in self._lost]
         self._lost.update(lost)
-        for begin in range(0, len(lost), batch.SAID):
-            told = Batch()
-            for file, why in lost[begin : begin + batch.SAID]:
-                told.add(Scanned(file, problems=[f"it cannot be read: {why}"], unread=True))
-            yield told
+        told = Batch()
+        for file, why in lost:
+            told.add(Scanned(file, problems=[f"it cannot be read: {why}"], unread=True))
+        yield told
 
     def named(self, path: str) -> str:
         """s3://BUCKET/KEY already."""

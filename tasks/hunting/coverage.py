@@ -59,15 +59,9 @@ class Covered:
         mine = self.batches
         mine.files += batch.files
         mine.packed_bytes += batch.packed_bytes
-        mine.raw_bytes += batch.raw_bytes
-        mine.records += batch.records
-        mine.first = min(filter(None, (mine.first, batch.first)), default="")
-        mine.last = max(mine.last, batch.last)
-        mine.counts.update(batch.counts)
-        mine.left_out.update(batch.left_out)
+        mine.grow(batch)
         mine.unread += batch.unread
         mine.damaged += batch.damaged
-        mine.not_named += batch.not_named
 
     def coverage(
         self, found: Listing, searched: Iterable[LogFile], period: Period, extra: Iterable[str]
@@ -77,8 +71,6 @@ class Covered:
         unread = [FileProblem(path=path, why=why) for path, why in (*found.unreadable, *mine.unread)]
         damaged = [FileProblem(path=path, why=why) for path, why in mine.damaged]
         gaps = [*day_gaps(_days(files)), *_edges(files, period), *extra]
-        if mine.not_named:
-            gaps.append(f"{mine.not_named} more files had problems and are not named.")
         access = any(file.kind == ACCESS for file in files)
         return HuntCoverage(
             files_found=len(found.files) + len(found.unreadable),

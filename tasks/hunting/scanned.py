@@ -25,18 +25,32 @@ class Hit:
     """What its file is called."""
 
 
-@dataclass(slots=True)
-class Scanned:
-    """What came of one file."""
+@dataclass(slots=True, kw_only=True)
+class Amounts:
+    """How much was read and found, of one file or of several."""
 
-    file: LogFile
     raw_bytes: int = 0
     records: int = 0
     first: str = ""
     last: str = ""
-    """Earliest and latest event time of its first and last record (of all, where it was read whole)."""
-    hits: list[Hit] = field(default_factory=list)
+    """Earliest and latest event time of each file's first and last record (of all, where it was read whole)."""
     counts: Counter[str] = field(default_factory=Counter)
+
+    def grow(self, more: Amounts) -> None:
+        """By what was read and found elsewhere."""
+        self.raw_bytes += more.raw_bytes
+        self.records += more.records
+        self.first = min(filter(None, (self.first, more.first)), default="")
+        self.last = max(self.last, more.last)
+        self.counts.update(more.counts)
+
+
+@dataclass(slots=True)
+class Scanned(Amounts):
+    """What came of one file."""
+
+    file: LogFile
+    hits: list[Hit] = field(default_factory=list)
     tired: set[str] = field(default_factory=set)
     """Searches that so many records answered that the file's others were not asked."""
     problems: list[str] = field(default_factory=list)

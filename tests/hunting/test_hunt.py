@@ -19,12 +19,11 @@ import pytest
 from decisions.hunt import HuntResult, who_exports
 from lab.cloudtrail_generator import generate
 from tasks.hunting import pool, searches, workers
-from tasks.hunting.batch import Batch
-from tasks.hunting.coverage import Period
+from tasks.hunting.coverage import Covered, Period
 from tasks.hunting.file_source import FileSource, pruned
 from tasks.hunting.fixtures import load
 from tasks.hunting.hunt import followed_of, hunt
-from tasks.hunting.layout import LogFile, listing
+from tasks.hunting.layout import Listing, LogFile, listing
 from tasks.hunting.scanned import Scanned
 from tests.hunting.logs_of import ACCOUNT, compact, event, export, write
 
@@ -270,10 +269,13 @@ def test_memory_does_not_grow_with_the_logs(tmp_path: Path) -> None:
     assert peak < 100_000
 
 
-def test_a_batch_is_bounded() -> None:
-    """However many files have problems, a batch names so many and counts the rest."""
-    batch = Batch()
-    for n in range(1500):
-        batch.add(Scanned(LogFile(str(n), 1, "cloudtrail"), problems=["x"], unread=True))
-    assert len(batch.unread) == 1000
-    assert batch.not_named == 500
+def test_every_file_that_cannot_be_read_is_named_and_none_counts_as_searched() -> None:
+    """However many there are: nothing is said of what was not searched."""
+    files = [LogFile(str(n), 1, "cloudtrail") for n in range(1500)]
+    covered = Covered()
+    for file in files:
+        covered.batches.add(Scanned(file, problems=["x"], unread=file.path != "7"))
+    told = covered.coverage(Listing(files), files, Period(), ())
+    assert (told.files_found, told.files_searched) == (1500, 1)
+    assert [problem.path for problem in told.damaged] == ["7"]
+    assert {problem.path for problem in told.quarantined} == {file.path for file in files if file.path != "7"}
