@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 FileState = Literal["done", "damaged", "quarantined"]
+Day = tuple[str, str]
+"""Table and partition."""
 PartState = Literal["staged", "fresh", "live", "leaving"]
 
 
@@ -35,3 +38,16 @@ class Part:
     rows: int
     bytes: int
     state: PartState = "staged"
+
+    @property
+    def pending(self) -> bool:
+        """Whether what was decided about its file is still to be done."""
+        return self.state in {"staged", "leaving"}
+
+
+def by_day(parts: Iterable[Part]) -> dict[Day, list[Part]]:
+    """Parts by table and day."""
+    days: dict[Day, list[Part]] = {}
+    for part in parts:
+        days.setdefault((part.table, part.day), []).append(part)
+    return days

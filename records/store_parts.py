@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from records.database import engine
-from records.manifest import Part
+from records.manifest import Part, by_day
 from records.tables import log_file, store_part
 
 log = logging.getLogger("vmexport.store")
@@ -124,11 +124,8 @@ def totals(connection: Connection, store: str) -> Totals:
 
 
 def _these(store: str, chosen: Iterable[Part]) -> ColumnElement[bool]:
-    by_day: dict[tuple[str, str], list[str]] = {}
-    for part in chosen:
-        by_day.setdefault((part.table, part.day), []).append(part.name)
     places = [
-        and_(store_part.c.table_name == table, store_part.c.dt == day, store_part.c.name.in_(names))
-        for (table, day), names in by_day.items()
+        and_(store_part.c.table_name == table, store_part.c.dt == day, store_part.c.name.in_([p.name for p in parts]))
+        for (table, day), parts in by_day(chosen).items()
     ]
     return and_(store_part.c.store == store, or_(*places))

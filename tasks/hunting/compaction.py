@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from decisions.sigma_sql import quoted, quoted_name
 from records import store_parts
-from records.manifest import Part
+from records.manifest import Day, Part, by_day
 from tasks.hunting.gathered import NAMED_BY
 from tasks.hunting.parquet_parts import COLUMNS, SORTED_BY, connected, copied
 from tasks.hunting.store import ACCESS_LOG, UNKNOWN_DAY, Store
@@ -22,8 +22,6 @@ from tasks.hunting.store_folder import settle, staging
 SMALL = 64 * 1024 * 1024
 """Smaller parts are put together, until a part is of twice this size or so."""
 MEMORY = "2GB"
-Day = tuple[str, str]
-"""Table and partition."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,8 @@ class Compaction:
 
     def __init__(self, opened: Opened) -> None:
         self._opened, self._store = opened, opened.store
+        self.done = Compacted()
+        self._written: set[Day] = set()
         self._spill = staging(opened.store) / f"{uuid4()}"
         self._duckdb = connected(2, MEMORY)
         self._duckdb.execute(f"set temp_directory = {quoted(str(self._spill))}")
@@ -65,24 +65,30 @@ class Compaction:
         self._duckdb.close()
         shutil.rmtree(self._spill, ignore_errors=True)
 
-    def once(self, day: Day, parts: Sequence[Part], told: Compacted) -> None:
-        """Remove rows of a day that stand in another part as well: parts that lose rows are written anew."""
+    def once(self, day: Day, parts: Sequence[Part]) -> list[Part]:
+        """Remove rows of a day that stand in another part as well: parts that lose rows are written anew.
+
+        Answers the parts that the day has then.
+        """
+        there = list(parts)
         if len(parts) > 1 and (losing := self._losing(day, parts)):
             leaving = [part for part in parts if part.name in losing]
             added = [self._without(part) for part in leaving if part.rows > losing[part.name]]
-            self._replace(added, leaving, told)
-            told.twice += sum(losing.values())
+            self._replace(day, added, leaving)
+            self.done.twice += sum(losing.values())
+            there = [*(part for part in parts if part.name not in losing), *added]
         with self._opened.connection.begin():
             store_parts.compared_within(self._opened.connection, self._opened.id, *day)
+        return there
 
-    def together(self, day: Day, parts: Sequence[Part], told: Compacted) -> None:
+    def together(self, day: Day, parts: Sequence[Part]) -> None:
         """Put small parts of a day together; what stood in two of them must be gone already."""
         for group in _groups(parts):
             table = day[0]
             order = ", ".join(map(quoted_name, SORTED_BY[table]))
             query = f"select {_names(table)} from {self._read(group)} order by {order}"  # noqa: S608 - names and paths of ours, quoted
             made = copied(self._duckdb, staging(self._store), *day, query, sum(part.rows for part in group))
-            self._replace([made], group, told)
+            self._replace(day, [made], group)
 
     def _losing(self, day: Day, parts: Sequence[Part]) -> dict[str, int]:
         """Parts with the number of their rows that stand in an earlier part; the table `twice` has these events."""
@@ -109,10 +115,12 @@ class Compaction:
         rows = _count(self._duckdb, f"select count(*) from ({query})")  # noqa: S608 - likewise
         return copied(self._duckdb, staging(self._store), part.table, part.day, query, rows)
 
-    def _replace(self, added: Sequence[Part], leaving: Sequence[Part], told: Compacted) -> None:
+    def _replace(self, day: Day, added: Sequence[Part], leaving: Sequence[Part]) -> None:
         """Decide, do, note that it is done."""
         replace(self._opened, added, leaving)
-        told.days += 1
+        told = self.done
+        self._written.add(day)
+        told.days = len(self._written)
         told.parts_before += len(leaving)
         told.parts_after += len(added)
         told.bytes_before += sum(part.bytes for part in leaving)
@@ -137,17 +145,15 @@ def replace(opened: Opened, added: Sequence[Part], leaving: Sequence[Part]) -> N
 
 def compacted(opened: Opened, progress: Callable[[str, int, int, int, int], None] = lambda *_: None) -> Compacted:
     """Every day. Raises NotWritten."""
-    told = Compacted()
     days = by_day(seen(opened))
     total, done = sum(part.bytes for parts in days.values() for part in parts), 0
     with Compaction(opened) as compaction:
         for number, (day, parts) in enumerate(days.items()):
             progress("compaction", number, len(days), done, total)
             done += sum(part.bytes for part in parts)
-            compaction.once(day, parts, told)
-            compaction.together(day, by_day(seen(opened)).get(day, []), told)
+            compaction.together(day, compaction.once(day, parts))
     progress("compaction", len(days), len(days), total, total)
-    return told
+    return compaction.done
 
 
 def expired(opened: Opened, before: str) -> list[Part]:
@@ -162,14 +168,6 @@ def seen(opened: Opened) -> list[Part]:
     """The parts that readers see."""
     with opened.connection.begin():
         return store_parts.parts(opened.connection, opened.id)
-
-
-def by_day(parts: Iterable[Part]) -> dict[Day, list[Part]]:
-    """Parts by table and day."""
-    days: dict[Day, list[Part]] = {}
-    for part in parts:
-        days.setdefault((part.table, part.day), []).append(part)
-    return days
 
 
 def _groups(parts: Sequence[Part]) -> Iterable[list[Part]]:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from decisions.cloudtrail import parse_record
 from decisions.hunt import HuntFinding
 from records import hunts, store_parts
-from records.manifest import FileRead
+from records.manifest import FileRead, by_day
 from tasks.hunting import compaction
 from tasks.hunting.hunt import export_findings
 from tasks.hunting.ingest_batch import Ingest, Ingested
@@ -123,7 +123,7 @@ def _recover(connection: Connection, store: Store, store_id: str) -> None:
             f"{store.root} was filled with another case store, which knows what was read into it. Name that one by"
             " VMEXPORT_DATABASE_URL, or fill a new folder"
         )
-    pending = [part for part in parts if part.state in {"staged", "leaving"}]
+    pending = [part for part in parts if part.pending]
     settle(store, pending)
     with connection.begin():
         store_parts.done_within(connection, store_id, pending)
@@ -213,8 +213,7 @@ class _Ingestion:
 
     def each_once(self, progress: Progress) -> None:
         """What was delivered twice is stored once; a day of too many parts gets few."""
-        done = compaction.Compacted()
-        days = compaction.by_day(compaction.seen(self._opened))
+        days = by_day(compaction.seen(self._opened))
         # Those of an ingest that was stopped as well.
         touched = [day for day, parts in days.items() if any(part.state == "fresh" for part in parts)]
         if not touched:
@@ -222,13 +221,12 @@ class _Ingestion:
         with compaction.Compaction(self._opened) as work:
             for number, day in enumerate(touched):
                 progress("each event once", number, len(touched), number, len(touched))
-                work.once(day, days[day], done)
+                parts = work.once(day, days[day])
                 if len(days[day]) > MANY:
-                    now = compaction.by_day(compaction.seen(self._opened))
-                    work.together(day, now.get(day, []), done)
+                    work.together(day, parts)
         progress("each event once", len(touched), len(touched), len(touched), len(touched))
-        self._result.twice += done.twice
-        self._result.parts += done.parts_after - done.parts_before
+        self._result.twice += work.done.twice
+        self._result.parts += work.done.parts_after - work.done.parts_before
 
 
 def _damaged(file: FileRead, why: str) -> FileRead:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
-from records.manifest import Part
+from records.manifest import Part, by_day
 from tasks.hunting.store import Store
 
 STAGING, NAMED = "_staging", "_store.json"
@@ -67,11 +67,7 @@ def identity(store: Store) -> str:
 
 def settle(store: Store, parts: Iterable[Part]) -> None:
     """Do what was decided about parts that are staged or leaving; what is done already is left. Raises StoreUnusable."""
-    days: dict[tuple[str, str], list[Part]] = {}
-    for part in parts:
-        if part.state in {"staged", "leaving"}:
-            days.setdefault((part.table, part.day), []).append(part)
-    for (table, day), pending in days.items():
+    for (table, day), pending in by_day(part for part in parts if part.pending).items():
         added = {part.name for part in pending if part.state == "staged"}
         leaving = {part.name for part in pending if part.state == "leaving"}
         _settle_day(store, store.folder(table, day), added, leaving)

@@ -76,14 +76,14 @@ def status(store: Store) -> StoreStatus:
         packed_bytes=totals.packed_bytes,
         last_read=totals.last_read,
         not_whole=tuple((file.key, file.state, "; ".join(file.problems)) for file in not_whole),
-        pending=sum(part.state in {"staged", "leaving"} for part in parts),
+        pending=sum(part.pending for part in parts),
         findings_waiting=waiting,
         problems=tuple(_problems(store, parts)),
     )
 
 
 def _table(name: str, parts: list[Part]) -> TableStatus:
-    seen = [part for part in parts if part.state in {"fresh", "live"}]
+    seen = [part for part in parts if not part.pending]
     days = sorted({part.day for part in seen})
     return TableStatus(
         table=name,
@@ -103,9 +103,9 @@ def _problems(store: Store, parts: list[Part]) -> list[str]:
         there = {f"{path.parent.name}/{path.name}": path for path in store.parts(table)}
         mine = {f"dt={part.day}/{part.name}": part for part in parts if part.table == table}
         for name, part in mine.items():
-            if part.state in {"fresh", "live"} and name not in there:
+            if not part.pending and name not in there:
                 told.append(f"{table}/{name} is missing: {part.rows:,} rows are lost.")
-            elif part.state in {"fresh", "live"} and there[name].stat().st_size != part.bytes:
+            elif not part.pending and there[name].stat().st_size != part.bytes:
                 told.append(f"{table}/{name} is not of the size that was written: it was changed or damaged.")
         told += [
             f"{table}/{name} is not of this store: hunts read it all the same." for name in there if name not in mine

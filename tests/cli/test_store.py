@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from records import embedded
+from tasks.hunting import compaction
 from tasks.hunting.ingest import opened_for_work
 from tasks.hunting.store import Store
-from tests.hunting.ingests_of import filled
-from tests.hunting.logs_of import write
+from tests.hunting.ingests_of import fill, filled
+from tests.hunting.logs_of import compact, event, write
 
 
 @pytest.fixture
@@ -35,6 +36,18 @@ def test_the_commands(store: Path, tmp_path: Path, vmexport) -> None:
     Store(store).parts()[0].unlink()
     broken = vmexport("store", "status", str(store))
     assert (broken.code, "is missing" in broken.out) == (1, True)
+
+
+def test_a_day_of_which_two_parts_are_made_is_one_day(
+    database, tmp_path: Path, vmexport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "store"
+    for number in range(6):
+        write(tmp_path / "logs", compact([event(number)]), f"{number}.json.gz")
+        fill(tmp_path / "logs", store)
+    monkeypatch.setattr(compaction, "SMALL", max(part.stat().st_size for part in Store(store).parts()) + 1)
+    told = json.loads(vmexport("store", "compact", str(store), "--json").out)
+    assert (told["days"], told["parts_before"], told["parts_after"]) == (1, 6, 2)
 
 
 @pytest.mark.parametrize(
