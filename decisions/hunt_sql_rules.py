@@ -11,6 +11,9 @@ from decisions.sigma_sql import Dialect, Names, Rendering, needed, quoted, quote
 from decisions.store_schema import DAY, IRREGULAR
 
 NAME = "eventName"
+FEW = (NAME, "eventSource")
+"""Columns of so few values that a rule's test of them becomes a list of values, and rows are skipped by it."""
+MAX_FEW = 50_000
 SEPARATOR = ","
 
 
@@ -30,13 +33,25 @@ class Bounds:
         return f"({time} IS NULL OR ({' AND '.join([*since, *until])}))" if since or until else "true"
 
 
+def few(relation: str) -> str:
+    """A query of the values that the columns of few values have, together."""
+    return f"SELECT DISTINCT {columns(FEW)} FROM {relation} LIMIT {MAX_FEW + 1}"  # noqa: S608 - names of ours
+
+
+def names_told(rows: Sequence[Sequence[str | None]]) -> Names:
+    """What `few` told: the values by column; nothing when there are too many."""
+    if len(rows) > MAX_FEW:
+        return {}
+    return {name: {value for row in rows if (value := row[n]) is not None} for n, name in enumerate(FEW)}
+
+
 def matched(
     relation: str, dialect: Dialect, rules: Sequence[Rule], names: Names, bounds: Bounds, irregular: bool = False
 ) -> list[str]:
     """Queries that answer together which rules match which rows: `matched` (places of rules in the list, each with a comma
     behind), and the spot; a row may come from more than one.
 
-    `names`: every eventName and eventSource that the table has. `irregular`: whether there are irregular rows at all.
+    `names`: every value of FEW that the table has. `irregular`: whether there are irregular rows at all.
     """
     flag, known = quoted_name(IRREGULAR), names.get(NAME)
     by_name: dict[bool, dict[str, list[int]]] = {False: {}, True: {}}

@@ -27,10 +27,10 @@ from decisions.sigma_detection import (
     Text,
 )
 from decisions.sigma_evaluate import holds
-from decisions.sigma_pattern import LOWER, UPPER, Pattern, Wild, fold
-from decisions.sigma_regex import RE2, Tree, render
+from decisions.sigma_pattern import LOWER, UPPER, Pattern, Wild, fits, fold
+from decisions.sigma_regex import RE2, render
 from decisions.sigma_values import Path
-from decisions.store_schema import IDENTITY_COLUMNS, IRREGULAR, JSON_COLUMNS, REST, TEXT_COLUMNS
+from decisions.store_schema import IDENTITY_COLUMNS, JSON_COLUMNS, REST, TEXT_COLUMNS
 
 Names = Mapping[str, Collection[str]]
 """For columns of few values: every value that the store has. A test of one becomes a list of them, which can be pruned by."""
@@ -167,8 +167,7 @@ class Rendering:
         return [f"coalesce({one}, false)" for one in (*words, *nested, rest)]
 
     def _listed(self, column: str, leaf: Leaf) -> str:
-        plain = Leaf((column,), leaf.test)
-        found = [name for name in sorted(self.names[column]) if holds(plain, {column: name})]
+        found = sorted(_passing(leaf.test, column, self.names[column]))
         return f"{quoted_name(column)} IN ({', '.join(map(quoted, found))})" if found else "false"
 
     def _test(self, test: Test, value: str) -> str:
@@ -178,7 +177,7 @@ class Rendering:
             case Text(pattern, cased):
                 return self._text(pattern, value, cased)
             case Matching(tree):
-                return self.dialect.regex(value, quoted(_expression(tree)))
+                return self.dialect.regex(value, quoted(render(tree, RE2)))
             case InNetwork(network):
                 return self.dialect.within(value, network)
             case Compared():
@@ -236,15 +235,6 @@ def where(node: Node, dialect: Dialect, names: Names | None = None) -> tuple[str
     )
 
 
-def select(node: Node, dialect: Dialect, table: str, columns: str = "*", names: Names | None = None) -> str:
-    """A query of the rows that match; `table` and `columns` are SQL of ours, never of a rule."""
-    regular, irregular = where(node, dialect, names)
-    flag = quoted_name(IRREGULAR)
-    # No value of a rule is in it but as a quoted literal (see quoted); table and columns are ours.
-    whole = f"SELECT {columns} FROM {table} WHERE NOT {flag} AND {regular}\n"  # noqa: S608 - values are quoted literals
-    return whole + f"UNION ALL SELECT {columns} FROM {table} WHERE {flag} AND {irregular}"  # noqa: S608 - likewise
-
-
 def needed(node: Node, column: str, known: Collection[str]) -> frozenset[str] | None:
     """The values of a column that a match must have one of; None: any, or none at all."""
     match node:
@@ -256,9 +246,16 @@ def needed(node: Node, column: str, known: Collection[str]) -> frozenset[str] | 
             kept = [one for one in every if one is not None]
             return reduce(frozenset[str].union, kept) if len(kept) == len(every) else None
         case Leaf((name,), test) if name == column and not isinstance(test, Same):
-            return frozenset(value for value in known if holds(node, {column: value}))
+            return frozenset(_passing(test, column, known))
         case _:
             return None
+
+
+def _passing(test: Test, column: str, known: Collection[str]) -> list[str]:
+    """The values of a column that pass a test."""
+    if isinstance(test, Text):  # as nearly all are, and a large pack asks for thousands
+        return [value for value in known if fits(test.pattern, value, test.cased)]
+    return [value for value in known if holds(Leaf((column,), test), {column: value})]
 
 
 def reads_json(node: Node) -> bool:
@@ -285,10 +282,6 @@ def quoted_name(name: str) -> str:
 def folding(value: str) -> str:
     """A to Z as a to z on every engine: lower() folds more, and differently in each."""
     return f"translate({value}, '{UPPER}', '{LOWER}')"
-
-
-def _expression(tree: Tree) -> str:
-    return render(tree, RE2)
 
 
 def _like(part: str | Wild) -> str:

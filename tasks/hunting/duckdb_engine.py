@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from decisions.hunt_sql_rules import few, names_told
 from decisions.sigma import Rule
 from decisions.sigma_sql import Names, needed, quoted, quoted_name, where
 from decisions.sigma_sql_duckdb import DuckDb
 from decisions.store_schema import COLUMNS, IRREGULAR, row
-
-FEW = ("eventName", "eventSource")
-"""Columns of so few values that a rule's test of them becomes a list of values, and row groups are skipped by it."""
-MAX_FEW = 50_000
 
 
 def connect() -> duckdb.DuckDBPyConnection:
@@ -40,15 +37,8 @@ def table_of(connection: duckdb.DuckDBPyConnection, name: str, records: Iterable
 
 
 def names_of(connection: duckdb.DuckDBPyConnection, table: str) -> Names:
-    """The different values of the columns that have few; a column with too many is left out."""
-    found: dict[str, Collection[str]] = {}
-    for column in FEW:
-        name = quoted_name(column)
-        query = f"SELECT DISTINCT {name} FROM {table} WHERE {name} IS NOT NULL LIMIT {MAX_FEW + 1}"  # noqa: S608 - names of ours
-        values = [value for (value,) in connection.execute(query).fetchall()]
-        if len(values) <= MAX_FEW:
-            found[column] = values
-    return found
+    """The different values of the columns that have few."""
+    return names_told(connection.execute(few(table)).fetchall())
 
 
 def hits(

@@ -7,16 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from decisions.hunt_sql import Spot, columns
-from decisions.hunt_sql_rules import SEPARATOR, Bounds, capped, matched
+from decisions.hunt_sql import Spot
+from decisions.hunt_sql_rules import SEPARATOR, Bounds, capped, few, matched, names_told
 from decisions.sigma import Rule, matches
 from decisions.sigma_sql import Names
 from tasks.hunting.coverage import Period
 from tasks.hunting.table import Table, TableUnanswered
-
-FEW = ("eventName", "eventSource")
-"""Columns of so few values that a rule's test of them becomes a list of values, and rows are skipped by it."""
-MAX_FEW = 50_000
 
 
 @dataclass
@@ -45,7 +41,7 @@ def ask(table: Table, relation: str, rules: Sequence[Rule], period: Period, irre
     """All rules in one question; those that the engine refuses are named. Raises TableUnanswered."""
     if not rules:
         return Asked(())
-    names, since, until = names_of(table, relation), *period.bounds
+    names, since, until = names_told(list(table.rows(few(relation)))), *period.bounds
     bounds = Bounds(since or None, until if period.until else None)
     try:
         return _asked(table, relation, rules, names, bounds, irregular, kept)
@@ -57,16 +53,6 @@ def ask(table: Table, relation: str, rules: Sequence[Rule], period: Period, irre
     told = _asked(table, relation, good, names, bounds, irregular, kept)
     told.unasked += [(rule.source, refused[rule.id]) for rule in rules if rule.id in refused]
     return told
-
-
-def names_of(table: Table, relation: str) -> Names:
-    """The different values of the columns that have few; none when there are too many."""
-    few = columns(FEW)
-    query = f"SELECT DISTINCT {few} FROM {relation} LIMIT {MAX_FEW + 1}"  # noqa: S608 - names of ours
-    told = list(table.rows(query))
-    if len(told) > MAX_FEW:
-        return {}
-    return {name: {row[n] for row in told if row[n] is not None} for n, name in enumerate(FEW)}
 
 
 def _asked(

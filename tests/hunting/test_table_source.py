@@ -27,8 +27,8 @@ from tasks.hunting.table_source import TableSource
 from tests.hunting.logs_of import ACCOUNT, compact, event, export, write
 from tests.hunting.stores_of import store_of, stored
 
-LIMIT = 64 * 1024 * 1024
 OPEN = Period()
+Made = tuple[Path, Store, dict[str, Any]]
 
 
 def in_store(store: Store, period: Period = OPEN, loaded: Loaded | None = None, **more: Any) -> HuntResult:
@@ -39,7 +39,7 @@ def in_store(store: Store, period: Period = OPEN, loaded: Loaded | None = None, 
 
 def in_files(folder: Path, period: Period = OPEN, loaded: Loaded | None = None) -> HuntResult:
     """The hunt in files."""
-    return hunt(FileSource(folder, period, LIMIT, workers=1), period, loaded)
+    return hunt(FileSource(folder, period, 64 * 1024 * 1024, workers=1), period, loaded)
 
 
 def told(result: HuntResult) -> dict[str, HuntFinding]:
@@ -48,7 +48,7 @@ def told(result: HuntResult) -> dict[str, HuntFinding]:
 
 
 @pytest.fixture(scope="module")
-def made_up(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Store, dict[str, Any]]:
+def made_up(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Logs of three accounts, the store of them, and the truth about them."""
     folder = tmp_path_factory.mktemp("logs")
     truth = generate(folder / "org", 30_000, days=14, seed=5)
@@ -65,7 +65,7 @@ PERIODS = {
 
 
 @pytest.mark.parametrize("name", PERIODS)
-def test_store_and_files_give_the_same_findings(made_up: tuple[Path, Store, dict[str, Any]], name: str) -> None:
+def test_store_and_files_give_the_same_findings(made_up: Made, name: str) -> None:
     """Ids, kinds, what belongs to what, and the numbers of rules; in every period."""
     folder, store, truth = made_up
     period = PERIODS[name]
@@ -78,9 +78,7 @@ def test_store_and_files_give_the_same_findings(made_up: tuple[Path, Store, dict
         assert {"rule", "correlation"} & set(table.counts)
 
 
-def test_one_large_question_finds_what_many_small_ones_do(
-    made_up: tuple[Path, Store, dict[str, Any]], tmp_path: Path
-) -> None:
+def test_one_large_question_finds_what_many_small_ones_do(made_up: Made, tmp_path: Path) -> None:
     """As Trino and Athena are asked: whatever is cheaper for an engine, the findings are the same."""
     _, store, _ = made_up
     odd = store_of(tmp_path, hostile())
@@ -92,7 +90,7 @@ def test_one_large_question_finds_what_many_small_ones_do(
         assert large.counts == small.counts
 
 
-def test_coverage_counts_what_is_there(made_up: tuple[Path, Store, dict[str, Any]]) -> None:
+def test_coverage_counts_what_is_there(made_up: Made) -> None:
     """Rows, days and times of the store; what nobody can know without the manifest is said."""
     folder, store, truth = made_up
     coverage, by_file = in_store(store).coverage, in_files(folder).coverage
@@ -263,7 +261,7 @@ def test_a_rule_that_the_engine_refuses_is_named_and_the_others_are_asked(tmp_pa
     assert "no S3 access logs" in dict(result.refused_rules)["c.yml"]
 
 
-def test_rules_about_access_logs_are_asked_of_their_table(made_up: tuple[Path, Store, dict[str, Any]]) -> None:
+def test_rules_about_access_logs_are_asked_of_their_table(made_up: Made) -> None:
     """The same lines as in the files."""
     folder, store, truth = made_up
     rules = load_rules({"c.yml": LINES})
@@ -274,11 +272,9 @@ def test_rules_about_access_logs_are_asked_of_their_table(made_up: tuple[Path, S
 
 def test_too_many_hits_are_counted_and_said(tmp_path: Path) -> None:
     """What is kept is bounded, for exports and for each rule; the numbers are whole."""
-    records = [event(n, "ExportImage", eventSource="other.amazonaws.com") for n in range(40)] + [
-        export(n) for n in range(50, 90)
-    ]
-    rules = load_rules({"b.yml": EXPORTS})
-    result = in_store(store_of(tmp_path, records), OPEN, rules, kept=10)
+    others = [event(n, "ExportImage", eventSource="other.amazonaws.com") for n in range(40)]
+    store = store_of(tmp_path, [*others, *(export(n) for n in range(50, 90))])
+    result = in_store(store, OPEN, load_rules({"b.yml": EXPORTS}), kept=10)
     assert result.counts["exports-rule"] == 40
     assert sum(one.kind == "rule" for one in result.findings) == 10
     gaps = " ".join(result.coverage.gaps)
@@ -286,7 +282,7 @@ def test_too_many_hits_are_counted_and_said(tmp_path: Path) -> None:
     assert "30 hit(s) of exports were counted and not kept" in gaps
 
 
-def test_lines_of_access_logs_alone_are_searched(tmp_path: Path, made_up: tuple[Path, Store, dict[str, Any]]) -> None:
+def test_lines_of_access_logs_alone_are_searched(tmp_path: Path, made_up: Made) -> None:
     """A store without CloudTrail is an answer about what is there."""
     _, store, _ = made_up
     (tmp_path / "access_log").symlink_to(store.root / "access_log")
