@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from decisions.sigma import load_rules
-from tasks.hunting import cut, searches
+from tasks.hunting import cut, patterns, searches
 from tasks.hunting.inflate import TooLarge, unpacked
 from tasks.hunting.layout import CLOUDTRAIL, LogFile
+from tasks.hunting.patterns import Patterns
 from tasks.hunting.reading import read
 from tasks.hunting.scanned import Scanned
 from tasks.hunting.scanner import Scanner
@@ -190,16 +191,28 @@ def test_a_rule_that_most_records_answer_tires(tmp_path: Path) -> None:
     assert told.counts["rare"] == 1
 
 
-def test_of_several_texts_the_rarest_is_looked_for(tmp_path: Path) -> None:
-    """Which text is rare is learned from the logs, and changes no answer."""
-    rule = load_rules(
-        {"a": RULES.format(name="a", id="a", selection="{eventSource: ec2.amazonaws.com, userAgent: seldom}")}
-    )
-    records = [event(n, userAgent="seldom" if n % 300 == 1 else "often") for n in range(1200)]
+def test_of_several_texts_the_rarest_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which text is rare is learned from the logs, while they are read and for good after some time, and changes no answer."""
+    rule = load_rules({"a": RULES.format(name="a", id="a", selection="{eventName: StopLogging, userAgent: seldom}")})
+    records = [event(n, "StopLogging", userAgent="seldom" if n % 300 == 1 else "often") for n in range(1200)]
+    text = compact(records)
+    monkeypatch.setattr(patterns, "TELLING", 2 * len(text))
+    learning = Patterns(searches.rules(rule.rules))
+    assert [len(learning.found(text)) for _ in range(4)] == [1200, 4, 4, 4]
     scanner = Scanner(searches.rules(rule.rules), LIMIT)
-    for _ in range(2):
-        told = scan(write(tmp_path, compact(records)), scanner)
-        assert told.counts["a"] == 4
+    for _ in range(4):
+        assert scan(write(tmp_path, text), scanner).counts["a"] == 4
+
+
+def test_what_stood_in_few_records_of_a_first_file_is_not_taken_for_rare() -> None:
+    """A name in one of three hundred records beside a text in none: the first files have neither."""
+    selection = "{eventName: ConsoleLogin, additionalEventData.MFAUsed: unheard}"
+    rule = load_rules({"a": RULES.format(name="a", id="a", selection=selection)})
+    learning = Patterns(searches.rules(rule.rules))
+    learning.found(compact([event(n) for n in range(300)]))
+    text = compact([event(n, "ConsoleLogin" if n % 300 == 299 else "GetObject") for n in range(3000)])
+    assert len(learning.found(text)) == 10
+    assert learning.found(text) == []
 
 
 def test_only_the_period_answers(tmp_path: Path) -> None:
