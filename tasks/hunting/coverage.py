@@ -63,6 +63,12 @@ class Covered:
         mine.unread += batch.unread
         mine.damaged += batch.damaged
 
+    def read_again(self, batch: Batch) -> None:
+        """What another pass could not read of files that are counted already."""
+        mine = self.batches
+        mine.unread = list(dict.fromkeys((*mine.unread, *batch.unread)))
+        mine.damaged = list(dict.fromkeys((*mine.damaged, *batch.damaged)))
+
     def coverage(
         self, found: Listing, searched: Iterable[LogFile], period: Period, extra: Iterable[str]
     ) -> HuntCoverage:
@@ -74,7 +80,7 @@ class Covered:
         access = any(file.kind == ACCESS for file in files)
         return HuntCoverage(
             files_found=len(found.files) + len(found.unreadable),
-            files_searched=mine.files - len(mine.unread),
+            files_searched=mine.files - len({path for path, _ in mine.unread}),
             files_outside=len(found.files) - len(files),
             packed_bytes=mine.packed_bytes,
             raw_bytes=mine.raw_bytes,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from tasks.hunting.place import Folder, Place
 from tasks.hunting.scanned import TIRED, Hit
 from tasks.hunting.search import Search
 from tasks.hunting.source import EXPORTS, KEYS, OBJECTS, Followed, Found
-from tasks.logs.access_logs import NotALine, parse_line, to_record
+from tasks.logs.access_logs import parse_line, to_record
 from tasks.logs.text import parse
 
 Progress = Callable[[str, int, int, int, int], None]
@@ -58,9 +57,8 @@ class FileSource:
         looked_for = [searches.keys(KEYS, followed.keys)] if followed.keys else []
         looked_for += [searches.objects(OBJECTS, followed.objects)] if followed.objects else []
         batches = self._scan("activity", pruned(self._files, followed), looked_for)
-        unread = self._covered.batches.unread
         for batch in batches:
-            unread += [lost for lost in batch.unread if lost not in unread]
+            self._covered.read_again(batch)
         return self._found(batches)
 
     def counts(self) -> Mapping[str, int]:
@@ -105,7 +103,11 @@ class FileSource:
                 return Found(hit.searches, to_record(parse_line(line), self._place(hit)), line)
             raw: Any = parse(hit.raw)
             return Found(hit.searches, parse_record(raw, self._place(hit)), hit.raw.decode("utf-8", "replace"), raw)
-        except (NotALine, ValueError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        except (
+            ValueError,
+            TypeError,
+            AttributeError,
+        ) as error:  # a hit may hold anything where a text or a map belongs
             if {EXPORTS, KEYS, OBJECTS} & {*hit.searches}:
                 why = str(error)[:200]
                 self._gaps.append(f"A record of {self._place(hit)} that answers cannot be read: {why}.")

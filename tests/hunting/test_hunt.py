@@ -148,6 +148,18 @@ def test_coverage_names_every_hole(tmp_path: Path) -> None:
     assert not result.coverage.complete
 
 
+def test_what_only_the_second_pass_cannot_read_is_named(tmp_path: Path) -> None:
+    """A read of the exported object in a record too deep to be read: the first pass had no reason to look at it."""
+    export_object, depth = '"vms/export-i-0123456789abcdef0.ova"', 1500
+    deep = compact([event(2, "GetObject", requestParameters={"key": "DEEP"})])
+    deep = deep.replace(b'"DEEP"', f"{'[' * depth}{export_object}{']' * depth}".encode())
+    write(tmp_path, deep, "deep.json.gz")
+    write(tmp_path, compact([export(1), event(3)]))
+    coverage = hunt(FileSource(tmp_path, Period(), LIMIT), Period()).coverage
+    assert [Path(problem.path).name for problem in (*coverage.quarantined, *coverage.damaged)] == ["deep.json.gz"]
+    assert coverage.files_searched == 1
+
+
 def test_links_and_locked_folders_are_named(tmp_path: Path) -> None:
     """A loop of links ends the hunt not, and is said."""
     write(tmp_path, compact([export(1)]))
