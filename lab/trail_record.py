@@ -86,7 +86,7 @@ def of_call(call: Call, caller: Caller, answer: Answer, at: datetime, notes: Not
         "eventCategory": "Data" if data else "Management",
         "tlsDetails": {**TLS, "clientProvidedHostHeader": call.header("host") or ""},
     }
-    return json.loads(json.dumps(record, default=plain))  # type: ignore[no-any-return]
+    return json.loads(json.dumps(record, default=plain))
 
 
 def of_service(event_source: str, event_name: str, caller: Caller, at: datetime, **fields: Any) -> Record:
@@ -109,7 +109,7 @@ def of_service(event_source: str, event_name: str, caller: Caller, at: datetime,
         "eventCategory": "Management",
         **fields,
     }
-    return json.loads(json.dumps(record, default=plain))  # type: ignore[no-any-return]
+    return json.loads(json.dumps(record, default=plain))
 
 
 def identity(caller: Caller) -> Record:

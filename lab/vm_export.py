@@ -35,7 +35,7 @@ def install() -> None:
 
 def _stage(asked: dict[str, Any]) -> dict[str, Any]:
     """POST /lab/stage {"image_bytes", "export_minutes", "data_events"}: the organisation as seeded, for the next story."""
-    return importlib.import_module("lab.organization").stage(delivery.directory(), **asked)  # type: ignore[no-any-return]
+    return importlib.import_module("lab.organization").stage(delivery.directory(), **asked)
 
 
 # ---- instance exports

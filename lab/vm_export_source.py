@@ -16,7 +16,7 @@ def install() -> None:
         AmiBackend, "create_image", lambda self, *given, **more: _create_image(create, self, *given, **more)
     )
     moto_disks: Any = Ami.block_device_mappings
-    replace(Ami, "block_device_mappings", property(lambda self: _disks(self) or moto_disks.fget(self)))  # type: ignore[arg-type]
+    replace(Ami, "block_device_mappings", property(lambda self: _disks(self) or moto_disks.fget(self)))
 
 
 def instance_of(image: Any) -> Any | None:

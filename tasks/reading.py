@@ -129,5 +129,5 @@ def _with_signature_of(plain: Callable[..., Any], answer: Callable[..., Any]) ->
         return await answer(*args, **kwargs)
 
     asked.__name__, asked.__doc__, asked.__module__ = plain.__name__, plain.__doc__, plain.__module__
-    asked.__signature__ = inspect.Signature([case, *rest])  # type: ignore[attr-defined]
+    asked.__signature__ = inspect.Signature([case, *rest])
     return asked

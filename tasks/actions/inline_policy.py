@@ -47,7 +47,7 @@ def read_inline(iam: IAMClient, owner: str, name: str, policy: str) -> str | Non
             case _:
                 raise ValueError(f"a {owner} has no inline policies")
     except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchEntity":  # pyright: ignore[reportTypedDictNotRequiredAccess]
+        if error.response.get("Error", {}).get("Code") == "NoSuchEntity":
             return None
         raise
     return policy_text(document)
