@@ -7,21 +7,16 @@ between decision and deed leaves rows that tell the next one what is still to be
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
-from records.database import engine
+from records import hunt_lock
 from records.manifest import Part, by_day
 from records.tables import log_file, store_part
-
-log = logging.getLogger("vmexport.store")
 
 
 class Busy(RuntimeError):
@@ -47,28 +42,10 @@ def writing(store: str) -> Iterator[Connection]:
 
     All that the writer decides goes through this connection, so whoever has lost the lock cannot decide any more.
     """
-    number = int.from_bytes(sha256(f"vmexport store {store}".encode()).digest()[:8], "big", signed=True)
-    with engine().connect() as connection:
-        with connection.begin():
-            locked = connection.execute(text("select pg_try_advisory_lock(:n)"), {"n": number}).scalar_one()
-        if not locked:
+    with hunt_lock.alone(f"store {store}") as connection:
+        if connection is None:
             raise Busy("another process is writing into this store")
-        try:
-            yield connection
-        finally:
-            _let_go(connection, number)
-
-
-def _let_go(connection: Connection, number: int) -> None:
-    """Free the lock before the next writer asks, and close the connection: in the pool, what is left of the lock would stay with it."""
-    try:
-        connection.rollback()
-        with connection.begin():
-            connection.execute(text("select pg_advisory_unlock(:n)"), {"n": number})
-    except SQLAlchemyError:
-        log.info("the connection of a store's writer is gone, and its lock with it")
-    finally:
-        connection.invalidate()
+        yield connection
 
 
 def decide_within(connection: Connection, store: str, added: Iterable[Part], leaving: Iterable[Part] = ()) -> None:
