@@ -14,13 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from decisions.sigma import load_rules
-from tasks.hunting import cut, patterns, searches
+from tasks.hunting import cut, searches
 from tasks.hunting.inflate import TooLarge, unpacked
 from tasks.hunting.layout import CLOUDTRAIL, LogFile
-from tasks.hunting.patterns import Patterns
 from tasks.hunting.reading import read
 from tasks.hunting.scanned import Scanned
 from tasks.hunting.scanner import Scanner
+from tasks.hunting.search import Search
 from tests.hunting.logs_of import compact, event, export, write
 
 LIMIT = 8 * 1024 * 1024
@@ -161,6 +161,11 @@ detection:
 """
 
 
+def one_rule(selection: str) -> list[Search]:
+    """The search for what a rule selects."""
+    return searches.rules(load_rules({"a": RULES.format(name="a", id="a", selection=selection)}).rules)
+
+
 def test_rules_find_what_the_reference_finds(tmp_path: Path) -> None:
     """With literals, without any, and one that matches nearly everything, in one pass."""
     selections = {
@@ -189,30 +194,6 @@ def test_a_rule_that_most_records_answer_tires(tmp_path: Path) -> None:
     assert told.tired == {"most"}
     assert 0 < told.counts["most"] < 600
     assert told.counts["rare"] == 1
-
-
-def test_of_several_texts_the_rarest_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which text is rare is learned from the logs, while they are read and for good after some time, and changes no answer."""
-    rule = load_rules({"a": RULES.format(name="a", id="a", selection="{eventName: StopLogging, userAgent: seldom}")})
-    records = [event(n, "StopLogging", userAgent="seldom" if n % 300 == 1 else "often") for n in range(1200)]
-    text = compact(records)
-    monkeypatch.setattr(patterns, "TELLING", 2 * len(text))
-    learning = Patterns(searches.rules(rule.rules))
-    assert [len(learning.found(text)) for _ in range(4)] == [1200, 4, 4, 4]
-    scanner = Scanner(searches.rules(rule.rules), LIMIT)
-    for _ in range(4):
-        assert scan(write(tmp_path, text), scanner).counts["a"] == 4
-
-
-def test_what_stood_in_few_records_of_a_first_file_is_not_taken_for_rare() -> None:
-    """A name in one of three hundred records beside a text in none: the first files have neither."""
-    selection = "{eventName: ConsoleLogin, additionalEventData.MFAUsed: unheard}"
-    rule = load_rules({"a": RULES.format(name="a", id="a", selection=selection)})
-    learning = Patterns(searches.rules(rule.rules))
-    learning.found(compact([event(n) for n in range(300)]))
-    text = compact([event(n, "ConsoleLogin" if n % 300 == 299 else "GetObject") for n in range(3000)])
-    assert len(learning.found(text)) == 10
-    assert learning.found(text) == []
 
 
 def test_only_the_period_answers(tmp_path: Path) -> None:
@@ -259,8 +240,7 @@ def test_mutated_files_are_read_as_the_reference_reads_them(tmp_path: Path) -> N
         compact([*base, event(20, requestParameters={"d": fakes})]),
         json.dumps({"Records": base}, indent=1).encode(),
     ]
-    costly = load_rules({"a": RULES.format(name="a", id="a", selection="{userAgent|re: '^[0-9]'}")})
-    beside = Scanner([searches.exports(), *searches.rules(costly.rules)], LIMIT)
+    beside = Scanner([searches.exports(), *one_rule("{userAgent|re: '^[0-9]'}")], LIMIT)
     for number in range(MUTATED):
         text = mutate(texts[number % 2], rng)
         path = write(tmp_path, text, packed=number % 3 > 0)
