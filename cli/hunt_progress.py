@@ -36,21 +36,15 @@ class Progress:
         if not self._terminal and now - self._said < EVERY[False]:
             return  # work that is done within seconds needs no line
         self._said = now
-        self._write(self._words(files, files_all, done, total, max(now - self._begun, 1e-6), unit))
+        self._write(self._words(files, files_all, done, total, now - self._begun, unit))
 
     def _words(self, files: int, files_all: int, done: int, total: int, seconds: float, unit: str) -> str:
-        from decisions.hunt import size_words
+        from decisions.progress import progress_words
 
         if not files_all:
             return f"{self._pass}: {files:,} files"
-        share = done / total if total else 1.0
-        rate = done / seconds
-        left = f"{(total - done) / rate:.0f} s left" if rate and done else "time left not known"
-        bar = f"[{'#' * round(share * WIDTH):<{WIDTH}}] " if self._terminal else ""
-        size, speed = f"{size_words(done)} of {size_words(total)}", size_words(int(rate))
-        if unit != "files":
-            size, speed = f"{done:,} of {total:,} documents", f"{rate:,.0f}"
-        return f"{self._pass}: {bar}{share:4.0%}  {files:,} of {files_all:,} {unit}  {size}  {speed}/s  {left}"
+        bar = f"[{'#' * round(done / total * WIDTH):<{WIDTH}}] " if self._terminal and total else ""
+        return f"{self._pass}: {bar}{'  '.join(progress_words(files, files_all, done, total, seconds, unit))}"
 
     def _write(self, text: str) -> None:
         if self._terminal:

@@ -52,6 +52,8 @@ class StoreStatus(Frozen):
         if self.not_whole:
             told.append(f"{len(self.not_whole):,} file(s) could not be read, or only in part:")
             told += [f"  {name}: {state}: {why}" for name, state, why in self.not_whole[:NAMED]]
+        if (more := len(self.not_whole) - NAMED) > 0:
+            told.append(f"  and {more:,} more: --json names them.")
         if self.pending:
             told.append(
                 f"{self.pending:,} part(s) are left of a run that was stopped: the next ingest goes on with them."
