@@ -186,9 +186,10 @@ def _pieces(run: str) -> list[str]:
     """The parts of a text that stand in JSON as they are, or in the few ways that `_written` knows.
 
     It is cut where the compact text of an object may have blanks or another order in a file (`":`, commas, brackets), and
-    decimal fractions are left out: 1.0 may be written 1e0.
+    decimal fractions are left out: 1.0 may be written 1e0. Quotes around a piece, before which any number of backslashes may
+    stand, tell little and make an automaton large.
     """
-    pieces = re.split(r'[^ -~]|(?<="):|[,{}\[\]]', run)
+    pieces = [piece.strip('"') for piece in re.split(r'[^ -~]|(?<="):|[,{}\[\]]', run)]
     return [piece for piece in pieces if piece and not re.fullmatch(r"[-+0-9.eE]*[.eE][-+0-9.eE]*", piece)]
 
 
