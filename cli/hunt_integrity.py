@@ -42,6 +42,8 @@ class Validation:
             raise UsageProblem("--digest-keys is `aws` or files, not both.")
         if self.keep_keys and AWS not in self.digest_keys:
             raise UsageProblem("--keep-keys keeps what AWS answers: add --digest-keys aws.")
+        if self.keep_keys and (self.keep_keys.exists() or not self.keep_keys.parent.is_dir()):
+            raise UsageProblem(f"--keep-keys {self.keep_keys}: name a new file in a folder that is there.")
 
     def keys(self) -> FileKeys | AwsKeys | None:
         """Where the keys come from; None: nobody named any."""
@@ -78,25 +80,18 @@ class Validation:
 
         if not self.asked or not isinstance(asked, FileSource):  # __post_init__ lets no other source be asked
             return result
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        from cli.console import UsageProblem
-        from decisions.digest_keys import NoKeys
         from settings.logs import logs
         from tasks.hunting.digests import validated
 
-        try:
-            integrity = validated(asked.root, period, logs().log_file_max_bytes, keys, workers, told)
-        except (ClientError, BotoCoreError, NoKeys) as error:
-            raise UsageProblem(
-                f"CloudTrail's public keys could not be had: {error}. Name kept ones with --digest-keys FILE, or none."
-            ) from error
+        integrity = validated(asked.root, period, logs().log_file_max_bytes, keys, workers, told)
         self._keep(keys)
         return result.model_copy(update={"coverage": result.coverage.model_copy(update={"integrity": integrity})})
 
     def document(self, keys: FileKeys | AwsKeys | None) -> dict[str, Any]:
         """For --json: keys that AWS answered, which are evidence as well."""
-        return {"digest_keys": keys.document()} if AWS in self.digest_keys and hasattr(keys, "document") else {}
+        from tasks.hunting.digest_keys import AwsKeys
+
+        return {"digest_keys": keys.document()} if isinstance(keys, AwsKeys) else {}
 
     def _aws(self) -> AwsKeys:
         from datetime import UTC, datetime

@@ -70,6 +70,7 @@ def summary(chain: Judged) -> Chain | None:
     if not mine:
         return None
     starts = [one.digest.start for one, _ in mine if one.digest]
+    copied = [said for one, digest, _ in chain.believed() if (said := _written_to(one, digest))]
     return Chain(
         place=str(mine[0][0].name.place),
         since=min(starts, default=mine[0][0].name.end),
@@ -79,7 +80,15 @@ def summary(chain: Judged) -> Chain | None:
         linked=sum(state == "linked" for _, state in mine),
         unsigned=tuple(one.path for one, state in mine if state == "unsigned"),
         bad=sum(state == "bad" for _, state in mine),
+        copied=len(copied),
+        copied_from=copied[0] if copied else "",
     )
+
+
+def _written_to(one: Held, digest: Digest) -> str:
+    """Where a digest in a bucket says that it lies, if it does not; of a folder nothing tells what the bucket was."""
+    said = f"s3://{digest.bucket}/{digest.key}"
+    return said if one.path.startswith("s3://") and one.path != said else ""
 
 
 class _Judge:

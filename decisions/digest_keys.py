@@ -34,7 +34,10 @@ def keys_of(document: object) -> dict[str, RSAPublicKey]:
     if not isinstance(listed, list):
         raise NoKeys("it has no PublicKeyList")
     keys: dict[str, RSAPublicKey] = {}
-    for one in cast("list[object]", listed)[:KEYS_MAX]:
+    keys_told = cast("list[object]", listed)
+    if len(keys_told) > KEYS_MAX:
+        raise NoKeys(f"it has more than {KEYS_MAX} keys")
+    for one in keys_told:
         said = cast("dict[str, Any]", one) if isinstance(one, dict) else {}
         fingerprint, value = said.get("Fingerprint"), said.get("Value")
         if not isinstance(fingerprint, str) or not isinstance(value, str):

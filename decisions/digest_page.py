@@ -27,4 +27,5 @@ def integrity_blocks(integrity: Integrity | None) -> tuple[Block, ...]:
 def _named(one: Break) -> tuple[Inline, ...]:
     """The name and the reason hold names that somebody else gave."""
     hours = f" Not covered: {utc(one.since)} to {utc(one.until)}." if one.since and one.until else ""
-    return Code(one.name), " of ", Code(one.place), ": ", Code(one.why), f".{hours}"
+    of = (" of ", Code(one.place)) if one.place not in ("", one.name) else ()
+    return Code(one.name), *of, ": ", Code(one.why), f".{hours}"

@@ -18,6 +18,7 @@ BreakKind = Literal[
     "planted-digest",
     "other-trail",
     "unknown-key",
+    "no-keys",
     "unread-digest",
     "no-digests",
     "changed-log",
@@ -33,6 +34,7 @@ WORDS: dict[BreakKind, str] = {
     "planted-digest": "digest file(s) that are not of the chain",
     "other-trail": "digest file(s) that name one of another trail as the one before",
     "unknown-key": "digest file(s) signed with a key that is not among the keys given",
+    "no-keys": "chain(s) of digest files whose public keys could not be had",
     "unread-digest": "digest file(s) that could not be read",
     "no-digests": "place(s) with log files and without any digest file",
     "changed-log": "log file(s) changed",
@@ -43,7 +45,7 @@ WORDS: dict[BreakKind, str] = {
     "unlisted": "folder(s) that could not be looked into",
 }
 KINDS = tuple(WORDS)
-NOT_KNOWN = frozenset[BreakKind]({"unread-digest", "unread-log", "unlisted"})
+NOT_KNOWN = frozenset[BreakKind]({"no-keys", "unread-digest", "unread-log", "unlisted"})
 """They hide what CloudTrail delivered, and do not show that it was changed."""
 
 
@@ -84,6 +86,10 @@ class Chain(Frozen):
     unsigned: tuple[str, ...] = ()
     """Nothing here vouches for them: the newest of a chain, as its signature is in no file."""
     bad: int = 0
+    copied: int = 0
+    """In a bucket: those that say that they were written to another bucket or key, and are believed."""
+    copied_from: str = ""
+    """Where the first of them says it was: text of a stranger."""
 
 
 class Integrity(Frozen):
@@ -102,10 +108,6 @@ class Integrity(Frozen):
     """Log files that no digest proves, by the reason; they may be as delivered or not."""
     hashed_bytes: int = 0
     """Unpacked."""
-    copied: int = 0
-    """Digest files in a bucket that say that they were written to another bucket or key."""
-    copied_from: str = ""
-    """Where one of them says it was: text of a stranger."""
 
     @property
     def broken(self) -> bool:
@@ -159,10 +161,10 @@ class Integrity(Frozen):
                 f"{unsigned:,} digest file(s) are vouched for by nothing here: the last of a chain, or before a break. "
                 "A digest's signature is in the metadata of its S3 object, and the digest after repeats it."
             )
-        if self.copied:
+        if copied := [chain for chain in self.chains if chain.copied]:
             told.append(
-                f"{self.copied:,} digest file(s) lie elsewhere than they say, one of them at {self.copied_from}: they are copies. "
-                "Their signatures are for where they were written; log files are known by their names."
+                f"{sum(chain.copied for chain in copied):,} digest file(s) are copies: they were not written to where they lie, "
+                f"the first of them to {copied[0].copied_from[:300]}."
             )
         told.append(f"{self.logs_proven:,} log files proven, {self.logs_matching:,} with the hash of such a digest.")
         told += [f"{count:,} log files not proven: {why}." for why, count in sorted(self.logs_unproven.items())]

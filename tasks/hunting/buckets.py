@@ -78,7 +78,7 @@ class Bucket:
         listed = self.listed(period)
         read = self._reading(listed, filter(period.delivers, listed.listing.files) if files is None else files)
         digests = links(listed.listing.digests, period).values() if self.validate else ()
-        once = self._reading(listed, (file for linked in digests for file in linked.read))
+        once = self._reading(listed, (file for linked in digests for file in linked.digests))
         return cost.estimate(listed.requests, read, passes + self.validate, self.limits.s3_in_region, once)
 
     def _reading(self, listed: Listed, files: Iterable[LogFile]) -> cost.Reading:

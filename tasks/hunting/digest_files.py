@@ -20,7 +20,7 @@ from tasks.hunting.layout import CLOUDTRAIL, LogFile
 DIGEST_MAX = 64 * 1024 * 1024
 """Unpacked bytes of a digest file. One that names a thousand log files has half a million."""
 SIGNATURE = ".signature"
-"""A file of this suffix beside a digest file holds its signature, which copying a bucket loses, in hex."""
+"""A file of this suffix beside a digest file in a folder holds its signature, which copying a bucket loses, in hex."""
 SIGNATURE_MAX = 4096
 
 
@@ -34,18 +34,13 @@ class Links:
     """Those of the period, by their ends."""
     after: LogFile | None = None
     """The one after them, which has the last one's signature."""
-    beside: list[LogFile] = field(default_factory=list)
-    """Files with a signature of one of `mine`."""
+    signatures: dict[str, LogFile] = field(default_factory=dict)
+    """Files that keep the signature of one of `mine`, by its path."""
 
     @property
     def digests(self) -> list[LogFile]:
-        """What is read of them, the one after as the last."""
+        """Those that are read, the one after as the last."""
         return [*self.mine, *((self.after,) if self.after else ())]
-
-    @property
-    def read(self) -> Iterable[LogFile]:
-        """Every file that is read."""
-        return (*self.digests, *self.beside)
 
 
 def links(found: Iterable[LogFile], period: Period) -> dict[Place, Links]:
@@ -55,7 +50,7 @@ def links(found: Iterable[LogFile], period: Period) -> dict[Place, Links]:
     for file in found:
         if name := digest_name(file.path):
             places[name.place].append((name.end, file.path, file))
-        elif file.path.endswith(SIGNATURE) and file.size <= SIGNATURE_MAX:
+        elif file.path.endswith(SIGNATURE) and file.size <= SIGNATURE_MAX and not file.etag:
             beside[file.path.removesuffix(SIGNATURE)] = file
     return {place: _links(sorted(ends), period, beside) for place, ends in sorted(places.items())}
 
@@ -66,7 +61,8 @@ def _links(ends: list[tuple[datetime, str, LogFile]], period: Period, beside: di
         if _of_period(end, period):
             made.mine.append(file)
             made.after = None
-            made.beside += (beside[path],) if path in beside else ()
+            if path in beside:
+                made.signatures[path] = beside[path]
         elif made.mine and made.after is None:
             made.after = file
     return made
@@ -125,10 +121,10 @@ def lost(file: LogFile, why: str, beyond: bool = False) -> Held:
     return Held(file.path, name, None, f"it cannot be read: {why}", unread=True, beyond=beyond)
 
 
-def kept_signature(file: LogFile) -> str | None:
-    """What was kept beside a digest; one that cannot be read is none."""
+def kept_signature(file: LogFile | None) -> str | None:
+    """What was kept beside a digest; one that cannot be read is none: then nothing vouches for the digest, and that is said."""
     with suppress(OSError):
-        return Path(file.path).read_bytes().decode("ascii", "replace").strip().strip('"')
+        return Path(file.path).read_bytes().decode("ascii", "replace").strip().strip('"') if file else None
     return None
 
 

@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from decisions.digest import Place, folder_day, log_name, may_lie_in, stem
 from decisions.digest_chain import Held, Judged, judged, summary
-from decisions.digest_keys import Keys
+from decisions.digest_keys import Keys, NoKeys
 from decisions.digest_logs import LogJudge, Told
 from decisions.digest_verdict import KINDS, Break, BreakKind, Chain, ChainStart, Integrity
 from tasks.hunting import place as places
 from tasks.hunting.coverage import Period
 from tasks.hunting.digest_files import (
     DIGEST_MAX,
-    SIGNATURE,
     Hashed,
     Links,
     hashed,
@@ -59,8 +60,7 @@ def validated(
 ) -> Integrity:
     """Whether the log files of a folder (by its path) or a bucket are as CloudTrail delivered them, in the hours of a period.
 
-    Without keys only hashes are compared. What lies there raises nothing; raises PlaceUnusable, and what the keys' source
-    raises.
+    Without keys only hashes are compared. What lies there raises nothing. Raises PlaceUnusable.
     """
     place = places.Folder(where) if isinstance(where, Path) else where
     count = workers or len(os.sched_getaffinity(0))
@@ -113,9 +113,6 @@ class _Validation:
     breaks: list[Break] = field(default_factory=list)
     told: Told = field(default_factory=Told)
     hashed_bytes: int = 0
-    copied: int = 0
-    """Digests that say that they lie elsewhere."""
-    copied_from: str = ""
     _done: int = 0
     _size: int = 0
     _files: int = 0
@@ -128,7 +125,7 @@ class _Validation:
             digests[place.account, place.region][place] = linked
         logs = self._logs()
         every = [file for file in self.found.files if file.kind == CLOUDTRAIL and self.period.delivers(file)]
-        every += [file for area in digests.values() for linked in area.values() for file in linked.read]
+        every += [file for area in digests.values() for linked in area.values() for file in linked.digests]
         self._files, self._bytes = len(every), sum(file.size for file in every)
         self.progress("integrity", 0, self._files, 0, self._bytes)
         for area in sorted({*digests, *logs}):
@@ -182,33 +179,21 @@ class _Validation:
             since = min(one.digest.start if one.digest else one.name.end for one in digests)
             # A backfill is signed when it is made, which may be long after its hours.
             until = None if place.backfill else max(one.name.end for one in digests)
-            keys = self.keys.keys(place.account, place.region, since, until)
+            try:
+                keys = self.keys.keys(place.account, place.region, since, until)
+            except (ClientError, BotoCoreError, NoKeys) as error:
+                self.breaks.append(Break(kind="no-keys", place=str(place), name=str(place), why=str(error)[:600]))
         return judged([*once(digests)], linked.there, keys)
 
     def _held(self, linked: Links) -> list[Held]:
-        signatures: dict[str, str | None] = {}
-        for file in self._opened(linked.beside):
-            signatures[file.called] = kept_signature(file)
         already, beyond = len(self.digests.lost), linked.after.path if linked.after else ""
         digests: list[Held] = []
-        for file in self._opened(linked.digests):
-            one = held(file, signatures.get(f"{file.called}{SIGNATURE}"), beyond=file.called == beyond)
-            self._elsewhere(file, one)
-            digests.append(one)
-        return digests + [lost(file, why, file.path == beyond) for file, why in self.digests.lost[already:]]
-
-    def _opened(self, files: Sequence[LogFile]) -> Iterator[LogFile]:
-        """Each file for as long as it is looked at."""
-        for file in self.digests.files(files):
-            yield file
+        for file in self.digests.files(linked.digests):
+            signature = kept_signature(linked.signatures.get(file.path))
+            digests.append(held(file, signature, beyond=file.called == beyond))
             self.digests.done([file])
             self._tell(file)
-
-    def _elsewhere(self, file: LogFile, one: Held) -> None:
-        """A digest in a bucket says which object it is; in a folder nothing tells what the bucket was."""
-        said = f"s3://{one.digest.bucket}/{one.digest.key}" if one.digest else file.called
-        if file.etag and said != file.called and not one.beyond:
-            self.copied, self.copied_from = self.copied + 1, self.copied_from or said
+        return digests + [lost(file, why, file.path == beyond) for file, why in self.digests.lost[already:]]
 
     def _tell(self, file: LogFile) -> None:
         """One file more; files that nothing names are done at the end."""
@@ -245,8 +230,6 @@ class _Validation:
             logs_matching=self.told.matching,
             logs_unproven={why: count for why, count in self.told.unproven.items() if count},
             hashed_bytes=self.hashed_bytes,
-            copied=self.copied,
-            copied_from=self.copied_from,
         )
 
 

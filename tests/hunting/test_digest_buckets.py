@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from decisions.digest_page import integrity_blocks
 from decisions.digest_verdict import Integrity
+from decisions.terminal import to_terminal
 from lab.trail_digests import HOUR, Signer, write_digests
 from settings import buckets as bucket_settings
 from tasks.hunting.buckets import Bucket, bucket
@@ -21,6 +23,7 @@ from tasks.hunting.digests import HIDDEN, validated
 from tests.cli.conftest import vmexport
 from tests.hunting.log_bucket import LIMIT, LOGS, calls, put, s3
 from tests.hunting.logs_of import ACCOUNT, REGION, compact, event
+from tests.hunting.test_digest_tampering import tamper_digests, tamper_log
 from tests.hunting.trails_of import FIRST, HOURS, PLACE, Trail, breaks, log_file, trail
 from tests.lab.aws import policy
 from tests.tasks.conftest import eventually, lab, lab_process, ours, roots
@@ -78,8 +81,9 @@ def test_an_untouched_trail_is_proven_to_its_newest_digest(s3: Any, mine: Trail)
     seen = calls()
     told = check(mine)
     assert told.complete
-    assert (told.logs_proven, told.logs_matching, told.logs_unproven, told.copied) == (2 * HOURS, 0, {}, 0)
+    assert (told.logs_proven, told.logs_matching, told.logs_unproven) == (2 * HOURS, 0, {})
     (chain,) = told.chains
+    assert chain.copied == 0
     assert (chain.digests, chain.signed, chain.unsigned) == (HOURS + 1, HOURS + 1, ())
     got = [asked for name, asked in seen if name == "GetObject"]
     assert len({asked["Key"] for asked in got}) == len(got) == HOURS + 1 + 2 * HOURS, "each object is read once"
@@ -152,8 +156,52 @@ def test_a_copy_elsewhere_is_validated_and_said_to_be_one(s3: Any, mine: Trail) 
     told = check(mine, "copied/")
     assert told.complete
     assert told.logs_proven == 2 * HOURS
-    assert (told.copied, told.copied_from) == (HOURS + 1, HERE + sorted(digest_keys(mine))[0])
-    assert any(f"{HOURS + 1} digest file(s) lie elsewhere than they say" in line for line in told.sentences())
+    (chain,) = told.chains
+    assert (chain.copied, chain.copied_from) == (HOURS + 1, HERE + sorted(digest_keys(mine))[0])
+    assert any(f"{HOURS + 1} digest file(s) are copies" in line for line in told.sentences())
+
+
+def test_a_plain_copy_of_a_folder_is_judged_as_the_folder(s3: Any, mine: Trail) -> None:
+    """Whatever was done to it before: the same breaks, named by their keys."""
+    expected = tamper_digests(mine, {1: "swapped", 2: "swapped", 4: "edited", 6: "empty"})
+    for hour, how in enumerate(("changed", "recompressed", "twice", "deleted", "planted", "moved", "unpacked")):
+        expected |= tamper_log(mine, hour, how) if hour in (0, 3, 5) else set()
+    deliver(s3, mine, signed=False)
+    local, told = mine.validated(), check(mine)
+    assert {(kind, name.removeprefix(HERE)) for kind, name in breaks(told)} == breaks(local) >= expected
+    assert (told.logs_proven, told.logs_matching, told.logs_unproven) == (
+        local.logs_proven,
+        local.logs_matching,
+        local.logs_unproven,
+    )
+
+
+def test_archived_objects_are_unread(s3: Any, mine: Trail) -> None:
+    """With what to do; they are not in the estimate, as they are not read."""
+    deliver(s3, mine)
+    send(s3, mine, mine.digests[2].path, StorageClass="GLACIER")
+    send(s3, mine, mine.log(5), StorageClass="DEEP_ARCHIVE")
+    send(s3, mine, mine.digests[3].path, StorageClass="GLACIER_IR")
+    assert breaks(told := check(mine)) == {
+        ("unread-digest", HERE + mine.digests[2].key),
+        ("unread-log", HERE + mine.name(mine.log(5))),
+    }
+    assert all("restore it" in one.why for one in told.breaks)
+    estimate = place().estimate(Period())
+    assert (estimate.digests, estimate.objects) == (HOURS, 2 * HOURS - 1)
+
+
+def test_where_a_digest_says_that_it_lies_cannot_steer_the_terminal(s3: Any, mine: Trail) -> None:
+    """The newest of a plain copy is believed by its hash at most, and says what its author likes."""
+    deliver(s3, mine, signed=False)
+    hostile = json.dumps({"digestS3Bucket": "\x1b[2J\u202e`|x"})
+    rewrite(s3, mine.digests[-1].key, lambda content: json.dumps(json.loads(content) | json.loads(hostile)).encode())
+    told = check(mine)
+    assert told.chains[0].copied == 1
+    page = to_terminal(integrity_blocks(told), 120)
+    assert "are copies" in page
+    assert "\x1b" not in page
+    assert "\u202e" not in page
 
 
 def digest_keys(mine: Trail) -> list[str]:
@@ -182,6 +230,8 @@ def test_digests_that_may_not_be_listed_are_said_and_nobody_is_accused(s3: Any, 
     told = check(mine)
     assert breaks(told) == {("unlisted", f"{HERE}AWSLogs/{ACCOUNT}/CloudTrail-Digest/")}
     assert "s3:ListBucket" in told.breaks[0].why
+    page = to_terminal(integrity_blocks(told), 120)
+    assert "Folder(s) that could not be looked into:" in page
     assert "NOT known" in told.headline()
     assert told.broken
     assert not told.complete

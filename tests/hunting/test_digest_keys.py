@@ -13,7 +13,7 @@ from botocore.stub import Stubber
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from decisions.digest_keys import NoKeys, keys_of
+from decisions.digest_keys import KEYS_MAX, NoKeys, keys_of
 from lab.trail_digests import Signer
 from tasks.hunting.coverage import Period
 from tasks.hunting.digest_keys import AwsKeys, FileKeys
@@ -61,6 +61,26 @@ def test_keys_of_aws_prove_a_trail_and_once_kept_prove_it_again(tmp_path: Path) 
     kept.write_text(json.dumps(keys.document()))
     again = validated(mine.root, Period(), 1 << 24, FileKeys([kept]))
     assert (again.logs_proven, again.keys) == (14, 2)
+
+
+def test_keys_that_cannot_be_had_are_said_and_hashes_are_compared(tmp_path: Path) -> None:
+    """One account or Region that may not be asked, which the name of a planted file may tell, does not end the others."""
+    mine = trail(tmp_path / "logs")
+    aws = OneClient()
+    aws.stub.add_client_error("list_public_keys", "AccessDeniedException", "not authorized")
+    told = validated(mine.root, Period(), 1 << 24, AwsKeys(aws, NOW))
+    (found,) = told.breaks
+    assert found.kind == "no-keys"
+    assert "not authorized" in found.why
+    assert (told.logs_proven, told.logs_matching) == (0, 16)
+    assert "NOT known" in told.headline()
+    assert told.broken
+
+
+def test_more_keys_than_are_read_are_refused() -> None:
+    """Left out ones would look like keys of a stranger."""
+    with pytest.raises(NoKeys, match="more than"):
+        keys_of({"PublicKeyList": [{}] * (KEYS_MAX + 1)})
 
 
 def test_a_key_under_another_fingerprint_is_refused() -> None:
