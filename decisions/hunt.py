@@ -53,6 +53,8 @@ class HuntCoverage(Frozen):
     """Nothing of them could be searched."""
     damaged: tuple[FileProblem, ...] = ()
     """Searched as far as they could be read."""
+    unreached: tuple[str, ...] = ()
+    """One sentence for each part of the source that did not answer: asked again it may."""
     gaps: tuple[str, ...] = ()
     """One sentence for each thing that a trail should have delivered and that is not there, or was left out."""
     notes: tuple[str, ...] = ()
@@ -63,7 +65,7 @@ class HuntCoverage(Frozen):
     def complete(self) -> bool:
         """Whether everything that was found was searched wholly, nothing is missing between, and nothing was changed."""
         intact = self.integrity is None or self.integrity.complete
-        return intact and not (self.quarantined or self.damaged or self.gaps)
+        return intact and not (self.quarantined or self.damaged or self.unreached or self.gaps)
 
     def sentences(self) -> tuple[str, ...]:
         """The coverage in words, the count first, then each kind of hole."""
@@ -80,6 +82,7 @@ class HuntCoverage(Frozen):
             told.append("Not searched: " + ", ".join(f"{n:,} {what}" for what, n in sorted(self.skipped.items())) + ".")
         told += _named("could NOT be searched", self.quarantined)
         told += _named("could be searched only in part", self.damaged)
+        told += self.unreached
         told += self.gaps[:NAMED]
         if len(self.gaps) > NAMED:
             told.append(f"{len(self.gaps) - NAMED:,} more gaps: --json names them.")

@@ -62,7 +62,7 @@ def remembered(result: HuntResult) -> Remembered:
         complete=coverage.complete,
         files_searched=coverage.files_searched,
         not_whole=len(coverage.quarantined) + len(coverage.damaged),
-        gaps=coverage.gaps[:SAID],
+        gaps=(*coverage.unreached, *coverage.gaps)[:SAID],
     )
 
 

@@ -60,6 +60,8 @@ class ElasticSource:
     _reach: Reach = field(default_factory=Reach)
     _unasked: list[tuple[str, str]] = field(default_factory=list)
     _gaps: list[str] = field(default_factory=list)
+    _unreached: list[str] = field(default_factory=list)
+    """Clusters that were skipped."""
     _days: list[Day] = field(default_factory=list)
     _exports: list[ExportEvent] = field(default_factory=list)
     _lines: list[Day] = field(default_factory=list)
@@ -73,7 +75,7 @@ class ElasticSource:
         asked = [queries.exports(), *asked]
         begin, end = self._bounds()
         with connected(self.settings) as es:
-            there = reachable(es, self.settings.cloudtrail_indices, begin, end, self._gaps)
+            there = reachable(es, self.settings.cloudtrail_indices, begin, end, self._gaps, self._unreached)
             self._reach.of_patterns(es, self.settings.cloudtrail_indices, there)
             self._days = joined(there)
             self._lines = self._listed(es, begin, end)
@@ -85,7 +87,7 @@ class ElasticSource:
                 for told in self._day(slices, day, look, asked, identity):
                     self._told.add(told, self._holds)
             next(steps, None)
-            self._gaps += slices.gaps
+            self._unreached += slices.gaps
         exports = (export_event(one.record) for one in self._told.found if EXPORTS in one.searches)
         self._exports = [export for export in exports if export]
         return self._told.found
@@ -100,7 +102,7 @@ class ElasticSource:
             for day in self._progress("activity", _concerned(self._days, followed, self._failed)):
                 for one in self._around(slices, day, followed, asked, words):
                     told.add(one, lambda record: self._near(record, followed))
-            self._gaps += slices.gaps
+            self._unreached += slices.gaps
             if followed.objects:
                 told.add(
                     self._access(es, followed, [objects for _, objects in asked if objects]),
@@ -134,7 +136,8 @@ class ElasticSource:
                 f"Of {told.uncertain} document(s) a text of parameters has no certain reading and was left out: keep "
                 "event.original or the flattened fields in the AWS integration."
             )
-        return self._reach.coverage(self.period, self._days, [*mine, *gaps], self.checkpoint)
+        told_of = self._reach.coverage(self.period, self._days, [*mine, *gaps], self.checkpoint)
+        return told_of.model_copy(update={"unreached": tuple(dict.fromkeys(self._unreached))})
 
     def _day(
         self, slices: Slices, day: Day, look: Look, asked: Sequence[queries.Asked], identity: str
@@ -196,7 +199,7 @@ class ElasticSource:
         told, indices = Told(), self.settings.access_log_indices
         if not self._lines:
             return told
-        found = joined(reachable(es, indices, *self._bounds(), self._gaps, queries.FAILED))
+        found = joined(reachable(es, indices, *self._bounds(), self._gaps, self._unreached, queries.FAILED))
         failed = {day.begin for day in found}
         slices = self._slices(es, indices)
         for day in self._progress("access logs", _concerned(self._lines, followed, failed)):
@@ -210,7 +213,7 @@ class ElasticSource:
                     return lines(slices.hits(query, ACCESS_FIELDS, skipped), texts).json()
 
                 told.add(of_json(slices.part(day, ["access", query, texts], ask)), self._holds)
-        self._gaps += slices.gaps
+        self._unreached += slices.gaps
         if told.unparsed:
             self._gaps.append(f"{told.unparsed} document(s) of access logs hold no line that can be read.")
         return told
@@ -218,9 +221,9 @@ class ElasticSource:
     def _listed(self, es: Elasticsearch, begin: datetime, end: datetime) -> list[Day]:
         """The days of access logs; that there are none is said, and that it is not known too. Raises Unanswered."""
         try:
-            there = reachable(es, self.settings.access_log_indices, begin, end, self._gaps)
+            there = reachable(es, self.settings.access_log_indices, begin, end, self._gaps, self._unreached)
         except Skipped as error:
-            self._gaps.append(str(error))
+            self._unreached.append(str(error))
             return []
         except NothingThere:
             return []

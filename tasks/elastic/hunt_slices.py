@@ -16,7 +16,7 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from tasks.elastic.client import Pages, answered, search_once
-from tasks.elastic.failures import NothingThere, body_of
+from tasks.elastic.failures import NothingThere, Skipped, body_of
 from tasks.elastic.hunt_checkpoint import Checkpoint
 from tasks.elastic.hunt_queries import BARE, FAILED, FAILED_NAME, Asked, Dsl, between
 from tasks.logs.elasticsearch_query import RECIPIENT, REGION
@@ -227,19 +227,24 @@ def reachable(
     begin: datetime,
     end: datetime,
     gaps: list[str],
+    unreached: list[str],
     only: Dsl | None = None,
 ) -> dict[str, list[Day]]:
-    """The days of each pattern; one of which no index is there is a gap. Raises Unanswered, NothingThere when there is none."""
+    """The days of each pattern; one of which no index is there is a gap. Raises Unanswered, NothingThere when there is none.
+
+    `unreached`: takes the sentences for clusters that were skipped.
+    """
     told: dict[str, list[Day]] = {}
     failed: list[NothingThere] = []
     for pattern in patterns:
         try:
-            told[pattern] = days_of(es, pattern, begin, end, gaps, only)
+            told[pattern] = days_of(es, pattern, begin, end, unreached, only)
         except NothingThere as error:
             failed.append(error)
     if failed and not told:
         raise failed[0]
-    gaps += [str(error) for error in failed]
+    for error in failed:
+        (unreached if isinstance(error, Skipped) else gaps).append(str(error))
     return told
 
 

@@ -188,7 +188,7 @@ def test_a_cluster_that_was_skipped_is_a_gap_and_nothing_of_it_is_kept(there):
         faulty.left = 0
         between.hunt()
         assert not between.used
-    assert any("The cluster west was not searched whole" in gap for gap in found.coverage.gaps)
+    assert any("The cluster west was not searched whole" in gap for gap in found.coverage.unreached)
     assert len(found.findings) == 2 * DAYS
 
 
