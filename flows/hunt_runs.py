@@ -170,9 +170,18 @@ class HuntRun:
         with transaction() as connection:
             hunts.end_run(connection, self.id, "failed", why)
 
-    def _whole_until(self) -> str:
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is left that the next run must ask for again; files that a store lacks it takes in whenever they come."""
+        coverage = self.result.coverage
+        files = () if self.asked.place.store else (*coverage.quarantined, *coverage.damaged)
+        return not (coverage.unreached or files)
+
+    def _whole_until(self) -> str | None:
         """A run over some other time moves nothing: between it and the last one there may be a hole."""
         before = self.last.counts.get(WHOLE_UNTIL) if self.last else None
+        if not self.whole:
+            return before
         if before is None:
             return self.until.isoformat()
         whole = datetime.fromisoformat(before)

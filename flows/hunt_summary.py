@@ -11,6 +11,8 @@ from flows.hunt_runs import HuntRun
 from tasks.artifacts import publish_summary
 from tasks.report.hunt_chart import as_markdown, exports_chart
 
+UNMOVED = "this run does not move the mark that the next begins at"
+
 
 async def publish(run: HuntRun) -> None:
     """Draw and show it."""
@@ -25,7 +27,7 @@ async def publish_failure(run: HuntRun, why: str) -> None:
         Paragraph(f"What happened {period_words(run.period.since, run.period.until)} could not be searched to the end: this is no answer."),
         Quote((Code(why),)),
         Bullets((
-            "The next run begins where this one did, and hands over what this one had found.",
+            f"{UNMOVED.capitalize()}. What it had found is handed over by the next.",
             "The log of the run's page has all of the error.",
         )),
     )  # fmt: skip
@@ -37,7 +39,8 @@ def _draw(run: HuntRun) -> str:
     at = next(n for n, block in enumerate(page) if isinstance(block, Chart))
     chart = page[at]
     exports = run.exports()
+    again = () if run.whole else (Paragraph(f"What could not be searched is looked for again: {UNMOVED}."),)
     drawn = ""
     if exports and isinstance(chart, Chart):
         drawn = f"{as_markdown(exports_chart(exports), chart.caption)}\n\n"
-    return f"{to_markdown(page[:at])}\n{drawn}{to_markdown(page[at:])}"
+    return f"{to_markdown(page[:at])}\n{drawn}{to_markdown((*page[at:], *again))}"

@@ -177,6 +177,18 @@ def test_less_that_was_searched_than_last_time_is_said_and_what_is_gone_is_named
     assert "Last time everything was searched, this time not." in told
 
 
+def test_a_file_that_could_not_be_read_is_looked_for_again_however_late_it_can_be(logs):
+    broken = write(logs, b"\x1f\x8b broken", "of-no-day.json.gz", ".", packed=False)
+    write(logs, compact([event(3)]), "whole.json.gz", ".")
+    first = run()
+    assert "does not move the mark" in summaries()[-1]
+    broken.unlink()
+    second = run()
+    assert second.since - first.since < timedelta(days=1), "it begins where the first did, not where it ended"
+    assert "does not move the mark" not in summaries()[-1]
+    assert run().since == second.until - timedelta(days=2)
+
+
 def test_where_nothing_could_be_searched_the_run_fails_and_the_next_begins_at_the_same_place(logs):
     (logs / PLACE / "a.json.gz").write_bytes(b"\x1f\x8b broken")
     with pytest.raises(RuntimeError, match="no answer"):
