@@ -45,6 +45,7 @@ WORDS: dict[BreakKind, str] = {
     "unlisted": "folder(s) that could not be looked into",
 }
 KINDS = tuple(WORDS)
+LOOK = "look for StopLogging, UpdateTrail, DeleteTrail"
 NOT_KNOWN = frozenset[BreakKind]({"no-keys", "unread-digest", "unread-log", "unlisted"})
 """They hide what CloudTrail delivered, and do not show that it was changed."""
 
@@ -86,6 +87,8 @@ class Chain(Frozen):
     unsigned: tuple[str, ...] = ()
     """Nothing here vouches for them: the newest of a chain, as its signature is in no file."""
     bad: int = 0
+    short_of: AwareDatetime | None = None
+    """The end of the time asked for, if the newest digest ends hours before it."""
     copied: int = 0
     """In a bucket: those that say that they were written to another bucket or key, and are believed."""
     copied_from: str = ""
@@ -121,8 +124,9 @@ class Integrity(Frozen):
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is broken, and no chain was interrupted."""
-        return not self.breaks and all(start.off_since is None for start in self.starts)
+        """Whether nothing is broken, and no chain was interrupted or ends early."""
+        interrupted = any(start.off_since for start in self.starts) or any(chain.short_of for chain in self.chains)
+        return not self.breaks and not interrupted
 
     def headline(self) -> str:
         """The answer in one sentence."""
@@ -135,7 +139,10 @@ class Integrity(Frozen):
         if self.breaks:
             return f"The log files are NOT as CloudTrail delivered them: {told}."
         if not self.complete:
-            return "No file was changed, but the chain of digests was interrupted: logging or validation was off."
+            return (
+                "No file was changed, but a chain of digests was interrupted or ends early: logging or validation was off, "
+                "or what came last was deleted."
+            )
         if self.keys is None:
             return (
                 "No change was found by hashes. Signatures were not checked, so whoever rewrote all of it is not found."
@@ -168,17 +175,27 @@ class Integrity(Frozen):
             )
         told.append(f"{self.logs_proven:,} log files proven, {self.logs_matching:,} with the hash of such a digest.")
         told += [f"{count:,} log files not proven: {why}." for why, count in sorted(self.logs_unproven.items())]
-        off = [(start, start.off_since) for start in self.starts if start.off_since]
-        for start, since in off[:NAMED]:
-            told.append(
-                f"{start.place}: a new chain starts at {utc(start.at)}; the one before ends at {utc(since)}. "
-                "Logging or validation was off between: look for StopLogging, UpdateTrail, DeleteTrail."
-            )
-        if len(off) > NAMED:
-            told.append(f"{len(off) - NAMED:,} more interruptions: --json names them.")
+        told += self._interruptions()
         if begun := [start.at for start in self.starts if not start.off_since]:
             when = f"at {utc(min(begun))}" if len(set(begun)) == 1 else f"from {utc(min(begun))} to {utc(max(begun))}"
             told.append(
                 f"{len(begun):,} chain(s) start here, {when}: nothing before is proven, for there was no validation."
             )
         return tuple(told)
+
+    def _interruptions(self) -> list[str]:
+        """Where nothing was validated, though it was before, or to the end."""
+        off = [(start, start.off_since) for start in self.starts if start.off_since]
+        told = [
+            f"{start.place}: a new chain starts at {utc(start.at)}; the one before ends at {utc(since)}. "
+            f"Logging or validation was off between: {LOOK}."
+            for start, since in off
+        ]
+        told += [
+            f"{chain.place}: the newest digest file ends at {utc(chain.until)}, and what was asked for at {utc(chain.short_of)}. "
+            f"Logging or validation was off since, or later ones were deleted with their log files: {LOOK}."
+            for chain in self.chains
+            if chain.short_of
+        ]
+        more = [f"{len(told) - NAMED:,} more interruptions: --json names them."] if len(told) > NAMED else []
+        return told[:NAMED] + more

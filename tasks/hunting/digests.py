@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from decisions.digest import Place, folder_day, log_name, may_lie_in, stem
 from decisions.digest_chain import Held, Judged, judged, summary
 from decisions.digest_keys import Keys, NoKeys
-from decisions.digest_logs import LogJudge, Told
+from decisions.digest_logs import DELIVERED, LogJudge, Told
 from decisions.digest_verdict import KINDS, Break, BreakKind, Chain, ChainStart, Integrity
 from tasks.hunting import place as places
 from tasks.hunting.coverage import Period
@@ -67,7 +68,15 @@ def validated(
     with place.copies(DIGEST_MAX) as digests, place.copies(max_bytes) as logs, ThreadPoolExecutor(count) as pool:
         found = place.listing(period)
         hashes = _Hashes(pool, count * AHEAD, logs, max_bytes)
-        return _Validation(place, found, period, keys, digests, hashes, progress).run()
+        return _Validation(place, found, period, _reaches(place, period), keys, digests, hashes, progress).run()
+
+
+def _reaches(place: places.Place, period: Period) -> datetime | None:
+    """To when digests are to be there: a folder has the days that were copied, a bucket is written to all the time."""
+    now = datetime.now(UTC)
+    if isinstance(place, places.Folder):
+        return min(period.until, now) if period.until else None
+    return min(period.until or now, now)
 
 
 @dataclass
@@ -104,6 +113,8 @@ class _Validation:
     place: places.Place
     found: Listing
     period: Period
+    until: datetime | None
+    """When digests are to reach to; None: nothing tells."""
     keys: KeySource | None
     digests: places.Opened
     hashes: _Hashes
@@ -183,7 +194,7 @@ class _Validation:
                 keys = self.keys.keys(place.account, place.region, since, until)
             except (ClientError, BotoCoreError, NoKeys) as error:
                 self.breaks.append(Break(kind="no-keys", place=str(place), name=str(place), why=str(error)[:600]))
-        return judged([*once(digests)], linked.there, keys)
+        return judged([*once(digests)], linked.there, keys, self.period.since)
 
     def _held(self, linked: Links) -> list[Held]:
         already, beyond = len(self.digests.lost), linked.after.path if linked.after else ""
@@ -206,15 +217,27 @@ class _Validation:
             self.breaks += chain.breaks
             self.starts += chain.starts
             if summed := summary(chain):
-                unsigned = tuple(map(self.place.named, summed.unsigned))
-                self.chains.append(summed.model_copy(update={"unsigned": unsigned}))
+                told = {
+                    "unsigned": tuple(map(self.place.named, summed.unsigned)),
+                    "short_of": self._short_of(chain, summed),
+                }
+                self.chains.append(summed.model_copy(update=told))
+
+    def _short_of(self, chain: Judged, summed: Chain) -> datetime | None:
+        """The end that a chain does not reach; backfills follow no hours, and of what cannot be listed nothing is known."""
+        place = chain.held[0].name.place
+        if self.until is None or summed.until + DELIVERED >= self.until or place.backfill:
+            return None
+        return None if self._hidden(f"{place.account}/CloudTrail-Digest/{place.region}/") else self.until
+
+    def _hidden(self, key: str) -> bool:
+        return any(may_lie_in(folder, key) for folder, _ in self.found.unreadable)
 
     def _shown(self) -> list[Break]:
         """Without those that miss what may lie where nothing could be listed, which is named in their place."""
-        unlisted = [folder for folder, _ in self.found.unreadable]
         shown = [Break(kind="unlisted", place="", name=path, why=why) for path, why in self.found.unreadable]
         for one in (*self.breaks, *self.told.breaks):
-            if one.kind not in MISSING or not any(may_lie_in(folder, _key(one)) for folder in unlisted):
+            if one.kind not in MISSING or not self._hidden(_key(one)):
                 shown.append(one)
             elif one.kind == "missing-log":
                 self.told.unproven[HIDDEN] += 1

@@ -14,7 +14,7 @@ import pytest
 from decisions.digest_page import integrity_blocks
 from decisions.digest_verdict import Integrity
 from decisions.terminal import to_terminal
-from lab.trail_digests import HOUR, Signer, write_digests
+from lab.trail_digests import HOUR, Signer, Written, write_digests
 from settings import buckets as bucket_settings
 from tasks.hunting.buckets import Bucket, bucket
 from tasks.hunting.coverage import Period
@@ -30,6 +30,7 @@ from tests.tasks.conftest import eventually, lab, lab_process, ours, roots
 
 __all__ = ["eventually", "lab", "lab_process", "ours", "roots", "s3", "vmexport"]
 
+END = FIRST + (HOURS + 1) * HOUR
 HERE = f"s3://{LOGS}/"
 DIGESTS = f"AWSLogs/{ACCOUNT}/CloudTrail-Digest/{REGION}/2026/03/02/"
 
@@ -68,7 +69,7 @@ def without_logs(content: bytes) -> bytes:
 
 def check(mine: Trail, prefix: str = "", period: Period | None = None, signed: bool = True) -> Integrity:
     keys = FileKeys([mine.key_file()]) if signed else None
-    return validated(place(prefix), period or Period(), LIMIT, keys, 2)
+    return validated(place(prefix), period or Period(until=END), LIMIT, keys, 2)
 
 
 def place(prefix: str = "") -> Bucket:
@@ -204,6 +205,21 @@ def test_where_a_digest_says_that_it_lies_cannot_steer_the_terminal(s3: Any, min
     assert "\u202e" not in page
 
 
+def test_digests_that_end_before_now_are_said(s3: Any, mine: Trail) -> None:
+    """A bucket is written to every hour: the newest ones deleted with their log files, or logging that was switched off."""
+    deliver(s3, mine)
+    told = check(mine, period=Period())
+    assert not told.broken
+    assert not told.complete
+    assert told.chains[0].short_of
+    assert "ends early" in told.headline()
+    assert any("StopLogging" in line and "newest digest file ends at" in line for line in told.sentences())
+    for one in (*mine.digests[-3:], *(mine.log(hour, half) for hour in range(HOURS - 3, HOURS) for half in (0, 1))):
+        s3.delete_object(Bucket=LOGS, Key=one.key if isinstance(one, Written) else mine.name(one))
+    assert not (told := check(mine)).complete
+    assert told.chains[0].short_of == END
+
+
 def digest_keys(mine: Trail) -> list[str]:
     return [mine.name(path) for path in mine.root.glob("**/*_CloudTrail-Digest_*")]
 
@@ -329,7 +345,7 @@ def test_the_command_says_it_and_a_break_is_exit_1(
 ) -> None:
     """On the page, in the JSON with the estimate, and as a refusal above the limit."""
     deliver(s3, mine)
-    words = ("hunt", f"s3://{LOGS}/", "--validate", "--digest-keys", str(mine.key_file()))
+    words = ("hunt", HERE, "--until", END.isoformat(), "--validate", "--digest-keys", str(mine.key_file()))
     answer = vmexport(*words)
     assert answer.code == 0, answer.err
     assert "No change was found." in answer.out
@@ -345,4 +361,4 @@ def test_the_command_says_it_and_a_break_is_exit_1(
     monkeypatch.setenv("VMEXPORT_HUNT_S3_COST_MAX", f"{document['estimate']['usd'] - 0.000002:.6f}")
     bucket_settings.buckets.cache_clear()
     assert vmexport(*words).code == 2
-    assert vmexport("hunt", f"s3://{LOGS}/").code == 0
+    assert vmexport("hunt", HERE).code == 0

@@ -10,8 +10,9 @@ import pytest
 from decisions.digest_logs import LATER
 from lab.trail_digests import HOUR, Signer, write_digests
 from tasks.hunting.coverage import Period
+from tasks.hunting.digests import HIDDEN
 from tests.hunting.logs_of import ACCOUNT, REGION, compact, event, export
-from tests.hunting.trails_of import FIRST, PLACE, Trail, breaks, log_file
+from tests.hunting.trails_of import FIRST, HOURS, PLACE, Trail, breaks, log_file
 
 
 def test_digests_missing_at_the_end_are_found_by_log_files_that_came_later(mine: Trail) -> None:
@@ -67,6 +68,47 @@ def test_a_copy_of_some_days_is_whole(tmp_path: Path) -> None:
     assert sum(told.logs_unproven.values()) == 1
     period = Period(FIRST.replace(hour=0), FIRST.replace(hour=23))
     assert not mine.validated(period=period).broken
+
+
+def test_digests_missing_at_the_beginning_of_the_period_are_found(tmp_path: Path) -> None:
+    """With all before them: the first that is left names one that was asked for."""
+    place = tmp_path / "logs" / f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}"
+    for number in range(30):
+        at = FIRST.replace(hour=0, minute=30) + number * HOUR
+        log_file(place / f"{at:%Y/%m/%d}", at, f"{number:016X}", compact([event(number)]))
+    mine = Trail(tmp_path / "logs", Signer(), [])
+    mine.digests = write_digests(mine.root, mine.signer)
+    for one in mine.digests[:3]:
+        one.path.unlink()
+    assert not mine.validated().broken
+    told = mine.validated(period=Period(FIRST.replace(hour=0), FIRST.replace(hour=23)))
+    assert breaks(told) == {("missing-digest", mine.digests[2].key)}
+    assert told.breaks[0].since == FIRST.replace(hour=0)
+
+
+def test_an_end_that_the_digests_do_not_reach_is_said(mine: Trail) -> None:
+    """No break, as somebody may have switched it off rightly; but nothing proves the hours until the end."""
+    told = mine.validated(period=Period(until=FIRST + (HOURS + 1) * HOUR))
+    assert told.complete
+    told = mine.validated(period=Period(until=FIRST + (HOURS + 5) * HOUR))
+    assert not told.broken
+    assert not told.complete
+    assert told.chains[0].short_of
+
+
+def test_what_may_lie_where_nobody_could_look_is_not_called_missing(mine: Trail, tmp_path: Path) -> None:
+    """It is not known, and that is no good answer either; files of another Region are still missed."""
+    shutil.move(mine.root / PLACE, tmp_path / "away")
+    (mine.root / PLACE).symlink_to(tmp_path / "away")
+    told = mine.validated()
+    assert breaks(told) == {("unlisted", PLACE)}
+    assert "NOT known" in told.headline()
+    assert told.broken
+    assert told.logs_unproven == {HIDDEN: 2 * HOURS}
+    other = mine.root / f"AWSLogs/{ACCOUNT}/CloudTrail/eu-west-1"
+    other.symlink_to(tmp_path)
+    (mine.root / PLACE).unlink()
+    assert {kind for kind, _ in breaks(mine.validated())} == {"unlisted", "missing-log"}
 
 
 def test_a_period_is_validated_with_what_its_neighbours_know(tmp_path: Path) -> None:
