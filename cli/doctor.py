@@ -45,7 +45,7 @@ def doctor(
 
 
 def _groups() -> list[tuple[str, Callable[[], Iterator[Check]]]]:
-    from cli.checks import aws, elastic, installation, kibana, logs, orchestration, tables
+    from cli.checks import aws, elastic, hunts, installation, kibana, logs, orchestration, tables
 
     return [
         ("settings", installation.settings),
@@ -58,6 +58,7 @@ def _groups() -> list[tuple[str, Callable[[], Iterator[Check]]]]:
         ("Elasticsearch", elastic.elasticsearch),
         ("Kibana", kibana.kibana),
         ("Trino and Athena", tables.tables),
+        ("scheduled hunts", hunts.hunts),
     ]
 
 

@@ -10,6 +10,8 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.settings import PREFECT_API_URL
 
+from cli.checks.check import Result
+from cli.checks.hunts import hunts as checked_hunts
 from deployments import bootstrap
 from settings import hunts as hunts_settings
 from settings.hunts import EXAMPLE, HuntsUnusable
@@ -81,3 +83,50 @@ async def test_a_file_that_is_wrong_changes_nothing_and_says_why(monkeypatch, tm
     point_to(wrong, monkeypatch)
     with pytest.raises(HuntsUnusable, match=r"source\.0\.kind"):
         await bootstrap.bootstrap()
+
+
+def doctor():
+    """What `vmexport doctor` says of scheduled hunts."""
+    return {check.name: check for check in checked_hunts()}
+
+
+async def test_doctor_says_whether_the_server_has_the_schedules_of_the_file(monkeypatch, tmp_path):
+    assert doctor()["hunts.toml"].result is Result.NOT_CONFIGURED
+    text = EXAMPLE.read_text().replace("/srv/logs", str(tmp_path))
+    (tmp_path / "hunts.toml").write_text(text)
+    point_to(tmp_path / "hunts.toml", monkeypatch)
+    await bootstrap.bootstrap()
+    assert {name: check.result for name, check in doctor().items()} == {
+        "hunt source organization-trail": Result.OK, "hunt schedules": Result.OK,
+    }  # fmt: skip
+
+    (tmp_path / "hunts.toml").write_text(text.replace("15 2 * * *", "45 2 * * *"))
+    hunts_settings.hunts.cache_clear()
+    told = doctor()["hunt schedules"]
+    assert told.result is Result.PROBLEM
+    assert "production-nightly" in told.sentence
+    assert "deployments.bootstrap" in told.next_step
+
+    (tmp_path / "hunts.toml").write_text(text.split('[[schedule]]\nname = "everything', 1)[0])
+    hunts_settings.hunts.cache_clear()
+    assert "not in the file: everything-weekly" in doctor()["hunt schedules"].sentence
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ('kind = "folder"', "source.0.kind"),
+        ('kind = "files"\nplace = "/nowhere/logs"', "/nowhere/logs is not there"),
+        ('kind = "s3"\nplace = "s3://example-logs"\nstore = "/nowhere/store"', "VMEXPORT_HUNT_LOG_ACCOUNT"),
+        ('kind = "elasticsearch"', "VMEXPORT_ELASTICSEARCH_URL is not set"),
+        ('kind = "trino"', "VMEXPORT_TRINO_URL is not set"),
+        ('kind = "athena"', "VMEXPORT_ATHENA_ACCOUNT"),
+        ('kind = "elasticsearch"\nrules = "/nowhere/rules"', "the folder of rules /nowhere/rules is not there"),
+    ],
+)
+def test_doctor_names_what_a_source_lacks(monkeypatch, tmp_path, source, said):
+    (tmp_path / "hunts.toml").write_text(f'[[source]]\nname = "a"\n{source}\n')
+    point_to(tmp_path / "hunts.toml", monkeypatch)
+    assert any(
+        check.result is Result.PROBLEM and said in check.sentence and check.next_step for check in doctor().values()
+    )
