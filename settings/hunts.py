@@ -95,6 +95,15 @@ class HuntSchedule(_Section):
     def _five_fields(cls, cron: str) -> str:
         if len(cron.split()) != FIELDS_OF_CRON or not re.fullmatch(r"[\d*/,\-A-Za-z# ]+", cron):
             raise ValueError("write five fields: minute hour day month weekday")
+        # Here, as it takes a second to load: the flow and the bootstrap have it loaded, and nobody else has schedules read.
+        from prefect.client.schemas.schedules import CronSchedule
+
+        try:
+            CronSchedule(cron=cron)
+        except ValueError as error:
+            raise ValueError(
+                "Prefect takes no such cron: write minute hour day month weekday, like 15 2 * * *"
+            ) from error
         return cron
 
     @field_validator("timezone")

@@ -35,7 +35,10 @@ def test_the_example_is_one():
     ("text", "said"),
     [
         (SOURCE + SCHEDULE.replace("15 2 * * *", "at night"), "five fields"),
+        (SOURCE + SCHEDULE.replace("15 2", "99 99"), "like 15 2 * * *"),
         (SOURCE + SCHEDULE + 'timezone = "Sydney"\n', "IANA"),
+        (SOURCE + SCHEDULE + SCHEDULE, "two schedules are called n"),
+        (SOURCE.replace("files", "splunk"), "source.0.kind"),
         (SOURCE + SCHEDULE.replace('"a"', '"b"'), "which is not here"),
         (SOURCE + SCHEDULE + 'accounts = ["1"]\n', "schedule.0.accounts.0"),
         (SOURCE + SCHEDULE + 'regions = ["us"]\n', "schedule.0.regions.0"),
