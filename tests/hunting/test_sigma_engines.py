@@ -161,6 +161,19 @@ def test_what_sql_takes_for_a_wildcard_is_none():
     assert DuckDb().matched(rules, population) == Reference().matched(rules, population)
 
 
+def test_a_whole_object_means_the_same_however_flat_it_is():
+    """DuckDB takes a short way where nothing is nested (sigma_sql_duckdb.at); an object at the end of a path is never such."""
+    from decisions.sigma_detection import search
+
+    sought = ['*say "yes"*', '*"a":*', "*", None]
+    rules = [_rule(f"{n} {field}", search({field: one})) for n, one in enumerate(sought)
+             for field in ("requestParameters", "requestParameters.b")]  # fmt: skip
+    flat = {"a": 'say "yes"'}
+    values = [flat, {"b": flat}, {"b": {}}, {"b": [flat]}, {"b": "{", "a": "["}, {"b": 'say "yes"'}, {}, [], [flat], None, "say {", 'say "yes"']  # fmt: skip
+    population = [{}, *({"requestParameters": value} for value in values)]
+    assert DuckDb().matched(rules, population) == Reference().matched(rules, population)
+
+
 def _rule(name: str, detection: Any) -> Rule:
     return Rule(name, name, "low", (), (), "", None, "cloudtrail", name, detection, None)
 
