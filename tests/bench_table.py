@@ -2,6 +2,10 @@
 
 Times are CPU seconds, medians of interleaved rounds. The stores are made by the ingest's own reader and writer, without its
 database; `--events` is the size of the small one, the large one has five times as many over the same days.
+
+"One rule" is three: the rule about VM exports, which has eight rows to look at; the median of the pack's rules, most of which
+have none; and the dearest, which reads two columns of JSON. The pack must read what they all read: to read just those columns,
+of just those eventNames, in one scan and without any test takes 0.32 s of CPU for 1M events, and the VM export rule 0.05 s.
 """
 
 from __future__ import annotations
@@ -79,8 +83,8 @@ def grows(small: Store, large: Store) -> float:
     return statistics.median(cpu(lambda: whole_hunt(large)) / cpu(lambda: whole_hunt(small)) for _ in range(ROUNDS))
 
 
-def packs(store: Store, rules: Sequence[Rule]) -> tuple[float, float, float]:
-    """All rules in one question, by the rule about VM exports alone, by the dearest one alone, and by all of them one by one."""
+def packs(store: Store, rules: Sequence[Rule]) -> tuple[float, float, float, float]:
+    """All rules in one question, by the VM export rule alone, the median one, the dearest one, and all of them one by one."""
     with DuckDbTable(store) as table:
         relation = table.relation(CLOUDTRAIL, None)
 
@@ -90,7 +94,8 @@ def packs(store: Store, rules: Sequence[Rule]) -> tuple[float, float, float]:
         ask(rules)
         single = {rule.source: statistics.median(ask([rule]) for _ in range(3)) for rule in rules}
         whole = statistics.median(ask(rules) for _ in range(ROUNDS))
-    return whole / single[EXPORT_RULE], whole / max(single.values()), whole / sum(single.values())
+    every = single.values()
+    return whole / single[EXPORT_RULE], whole / statistics.median(every), whole / max(every), whole / sum(every)
 
 
 def main(folder: Path, events: int) -> None:
@@ -106,8 +111,9 @@ def main(folder: Path, events: int) -> None:
         return
     pack = load_rules({path.name: path.read_text() for path in FOREIGN.glob("*.yml")})
     rules = [rule for rule in pack.rules if rule.source not in NOT_QUICK]
-    by_export, by_dearest, by_all = packs(stores[0], rules)
+    by_export, by_median, by_dearest, by_all = packs(stores[0], rules)
     line(f"{len(rules)} rules of SigmaHQ / its rule about VM exports", by_export, "<= 5")
+    line("the same / the median of them alone", by_median, "<= 5")
     line("the same / the dearest of them alone", by_dearest, "<= 5")
     line("the same / all of them one by one", by_all, "<= 1.0")
 
