@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +11,7 @@ import trino.exceptions
 from trino.auth import BasicAuthentication, JWTAuthentication
 from trino.dbapi import Connection, Cursor
 
+from decisions.hunt import size_words
 from settings.trino import TrinoSettings
 from tasks.hunting.declared_tables import DeclaredTables
 from tasks.hunting.table import TableUnanswered
@@ -35,6 +36,7 @@ class TrinoTable(DeclaredTables):
             raise TableUnanswered("Trino is not configured: set VMEXPORT_TRINO_URL.")
         super().__init__(f"Trino at {settings.url}", "Trino", settings.tables)
         self._connection = connect(settings)
+        self._cursor: Cursor | None = None
 
     def __enter__(self) -> TrinoTable:
         return self
@@ -42,9 +44,18 @@ class TrinoTable(DeclaredTables):
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
+    def at_work(self) -> str:
+        """How far the last query is, as Trino tells while it runs; any thread may ask."""
+        told: Mapping[str, Any] = (self._cursor and self._cursor.stats) or {}
+        done, splits, read = (
+            number if isinstance(number := told.get(name), int) else 0
+            for name in ("completedSplits", "totalSplits", "processedBytes")
+        )
+        return f"Trino has done {done:,} of {splits:,} splits of its query, and read {size_words(read)}"
+
     def rows(self, sql: str) -> Iterator[tuple[Any, ...]]:
         """As they come; a query that breaks off raises, and one that nobody reads on is cancelled."""
-        cursor = self._connection.cursor()
+        cursor = self._cursor = self._connection.cursor()
         over = False
         try:
             cursor.execute(_utf8(sql))

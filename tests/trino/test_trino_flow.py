@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from settings import trino as trino_settings
+from settings.trino import TrinoSettings
 from tasks.hunting.table import TableUnanswered
+from tasks.hunting.trino_table import TrinoTable
 from tests.flows.harness import prefect
 from tests.flows.hunts_of import EXPORT, FIRST, RECENT, assert_nights, assert_unanswered, configure, forgetting
 from tests.hunting.logs_of import event
@@ -54,3 +57,10 @@ def test_trino_without_a_whole_answer_ends_the_run_with_the_reason(folder: Path)
                 part.write_bytes(content)
 
     assert_unanswered("lake", damaged, TableUnanswered, "Look at query")
+
+
+def test_how_far_a_query_is_can_be_told_while_a_run_waits_for_it(trino: Place) -> None:
+    with TrinoTable(TrinoSettings(url=trino.url)) as table:
+        assert "0 of 0 splits" in table.at_work()
+        assert list(table.rows("SELECT 1 FROM UNNEST(sequence(1, 3))")) == [(1,)] * 3
+        assert re.search(r"has done [1-9]\d* of [1-9]\d* splits", table.at_work())
