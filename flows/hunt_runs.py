@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
+from pydantic.dataclasses import dataclass as checked
 
 from decisions.case import fold
 from decisions.export import ExportEvent, Outcome
@@ -18,7 +22,7 @@ from records.hunt_files import first_day_read
 from records.hunt_intake import seen
 from records.hunts import Run
 from settings.home import ROOT
-from settings.hunts import HuntSource, HuntsUnusable, days
+from settings.hunts import Account, HuntSource, HuntsUnusable, Region, days
 from tasks.hunting.coverage import LATE, Period
 from tasks.hunting.hunt import HUNT, day
 from tasks.hunting.layout import CLOUDTRAIL
@@ -30,12 +34,23 @@ REMEMBERED, WHOLE_UNTIL = "remembered", "whole_until"
 """What a run says of itself: what the next is compared with, and until when everything was looked at without a hole."""
 
 
-@dataclass(frozen=True)
+@checked(frozen=True)
 class Scope:
     """Accounts and Regions; empty is all."""
 
-    accounts: tuple[str, ...] = ()
-    regions: tuple[str, ...] = ()
+    accounts: tuple[Account, ...] = ()
+    regions: tuple[Region, ...] = ()
+
+    @classmethod
+    def of(cls, accounts: Sequence[str], regions: Sequence[str]) -> Scope:
+        """The parameters of a run. Raises HuntsUnusable: what is misspelt would be an account in which nothing is found."""
+        try:
+            return cls(tuple(dict.fromkeys(accounts)), tuple(dict.fromkeys(regions)))
+        except ValidationError as error:
+            wrong = ", ".join(repr(one["input"])[:80] for one in error.errors())
+            raise HuntsUnusable(
+                f"no account or no Region: {wrong}. Write accounts as 12 digits and Regions as in us-east-1"
+            ) from error
 
     def holds(self, export: ExportEvent) -> bool:
         """Whether an export belongs to it; what does not tell its place does."""

@@ -50,9 +50,12 @@ def opened(place: HuntSource, period: Period, progress: ProgressLog) -> Iterator
             yield ElasticSource(own, period, finished, progress.told)
     elif place.kind == "trino":
         with TrinoTable(trino()) as table:
+            progress.engine = table.at_work
             yield TableSource(table, period)
     else:
-        yield TableSource(_athena(), period)
+        table = _athena()
+        progress.engine = table.spent.sentence
+        yield TableSource(table, period)
 
 
 def _store(place: HuntSource) -> Path:

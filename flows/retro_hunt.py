@@ -69,7 +69,7 @@ async def retro_hunt(
     """
     place = configured().named(source)
     organization()  # without it nothing could become a case: fail before anything is read
-    asked = Asked(place, Scope(tuple(accounts), tuple(regions)), window, since, until, rules)
+    asked = Asked(place, Scope.of(accounts, regions), window, since, until, rules)
     with hunt_lock.alone(asked.target) as free:
         if not free:
             why = f"A run of {source} that asks the same is at work."
@@ -112,8 +112,8 @@ async def take_files_in(run: HuntRun) -> None:
     log = get_run_logger()
     progress = ProgressLog(lambda line: log.info("%s", line))
     place, period = run.asked.place, run.period
-    run.files = await asyncio.to_thread(
-        hunt_files.take_in, place, period, run.id, progress, lambda line: log.info("%s", line)
+    run.files = await progress.thread(
+        lambda: hunt_files.take_in(place, period, run.id, progress, lambda line: log.info("%s", line))
     )
     await asyncio.to_thread(run.widen, datetime.now(UTC))
     log.info(
@@ -126,7 +126,7 @@ async def look(run: HuntRun) -> None:
     """Ask the source; keep what was found, all in one transaction. Raises what the source raises."""
     log = get_run_logger()
     progress = ProgressLog(lambda line: log.info("%s", line))
-    await asyncio.to_thread(_look, run, progress)
+    await progress.thread(lambda: _look(run, progress))
     for name, why in run.result.refused_rules:
         log.warning("rule %s was not asked: %s", plain_text(name, 200), plain_text(why, 500))
     if not run.result.coverage.complete:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -219,6 +220,20 @@ def test_progress_tells_files_bytes_rate_and_time_left():
     progress = ProgressLog(said.append, every=0)
     progress.told("exports", 10, 100, 2_000_000, 20_000_000)
     assert re.fullmatch(r"exports: 10%, 10 of 100 files, 2\.0 MB of 20\.0 MB, \S+ \S?B/s, \d+ s left", said[-1])
+
+
+async def test_a_source_that_tells_nothing_is_said_to_be_at_work():
+    said, heard = [], threading.Event()
+    progress = ProgressLog(lambda line: (said.append(line), heard.set()))
+    progress.engine = lambda: "3 of 9 splits"
+    assert await progress.thread(lambda: heard.wait(30), silence=0.01)
+    assert re.fullmatch(r"asking: at work for \d+ s; 3 of 9 splits", said[0])
+
+
+@pytest.mark.parametrize("asked", [{"accounts": ["11112222333"]}, {"regions": ["us-east"]}, {"since": "soon"}])
+def test_what_is_misspelt_is_no_night_in_which_nothing_was_found(logs, asked):
+    with pytest.raises(HuntsUnusable, match="rite"):
+        run(**asked)
 
 
 @pytest.fixture
