@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any, Literal
 
+from decisions.activity import LogRecord
 from decisions.document import Code, Inline, Line
+from decisions.evidence import utc
 from decisions.ledger import LedgerEntry
 
 Lane = Literal["detection", "people", "response"]
@@ -102,12 +104,12 @@ def _read_again(data: D) -> Told:
 
 
 def _downloaded(data: D) -> Told:
-    record = data["record"]
-    who = record.get("principal_arn") or record.get("principal_id") or record.get("invoked_by")
-    line: list[Inline] = [f"A hunt found that at {record['time']} "]
-    line += caller_words(str(who)) if who else ["somebody"]
-    line += [" read the exported image (", Code(str(record["event_name"])), ")"]
-    line += [" from ", Code(str(record["source_address"]))] if record.get("source_address") else []
+    record = LogRecord.model_validate(data["record"])
+    line: list[Inline] = [f"A hunt found that at {utc(record.time)} "]
+    named = record.caller and not record.is_anonymous
+    line += caller_words(str(record.caller)) if named else [record.caller or "somebody"]
+    line += [" read the exported image (", Code(record.event_name), ")"]
+    line += [" from ", Code(record.source_address)] if record.source_address else []
     return "detection", line, False
 
 

@@ -114,6 +114,22 @@ def test_an_entry_of_a_kind_that_a_later_release_writes_is_still_told():
     assert "something-new" in "".join(str(p) for p in told[1])
 
 
+@pytest.mark.parametrize(
+    ("caller", "said"),
+    [
+        ({"principal_type": "Anonymous"}, "somebody without credentials read"),
+        ({"principal_id": "AIDAEXAMPLE", "caller_account": "210987654321"}, "AIDAEXAMPLE of account 210987654321 read"),
+    ],
+)
+def test_whoever_a_hunt_found_reading_the_image_is_named_as_in_the_hunts_answer(caller, said):
+    found = record("GetObject", 60).model_copy(
+        update={"principal_arn": None, "principal_id": None, "principal_type": None, "caller_account": None} | caller
+    )
+    data = {"finding": "f", "exports": ["event-1"], "record": found.model_dump(mode="json")}
+    told = tell(entries(("download-found", data, at(70)))[0])
+    assert said in "".join(part if isinstance(part, str) else part.text for part in told[1])
+
+
 @pytest.mark.parametrize("hostile", ["a\n| b |", "\x1b[31m", "</script>"])
 def test_hostile_names_arrive_unchanged_where_machines_read(hostile):
     told = moments(found=findings(activity={KEYS: answer(record("PutBucketPolicy", 1, principal_arn=hostile))}))
