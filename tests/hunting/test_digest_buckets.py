@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -298,20 +298,19 @@ def test_an_object_that_changes_between_listing_and_reading_is_not_taken_for_eit
     }
 
 
-def days_trail(tmp_path: Path, first: datetime, hours: int) -> Trail:
+def days_trail(root: Path, first: datetime, hours: int, restarts: Sequence[datetime] = ()) -> Trail:
     """A log file an hour."""
-    root = tmp_path / "days"
     region = root / f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}"
     for number in range(hours):
         at = first + number * HOUR
         log_file(region / f"{at:%Y/%m/%d}", at, f"{number:016X}", compact([event(number)]))
     signer = Signer(bucket=LOGS)
-    return Trail(root, signer, write_digests(root, signer))
+    return Trail(root, signer, write_digests(root, signer, restarts))
 
 
 def test_a_period_is_whole_though_its_neighbours_are_not_listed(s3: Any, tmp_path: Path) -> None:
     """At a month's ends: digests of the days beside it are listed, log files of them are not called missing."""
-    mine = days_trail(tmp_path, datetime(2026, 2, 27, 12, 30, tzinfo=UTC), 5 * 24)
+    mine = days_trail(tmp_path / "logs", datetime(2026, 2, 27, 12, 30, tzinfo=UTC), 5 * 24)
     deliver(s3, mine)
     period = Period(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 1, 20, tzinfo=UTC))
     told = check(mine, period=period)
@@ -321,10 +320,25 @@ def test_a_period_is_whole_though_its_neighbours_are_not_listed(s3: Any, tmp_pat
     local = validated(mine.root, period, LIMIT, FileKeys([mine.key_file()]), 2)
     assert (local.logs_proven, local.chains[0].digests) == (told.logs_proven, told.chains[0].digests)
     day_before = Period(datetime(2026, 2, 27, tzinfo=UTC), datetime(2026, 2, 27, 23, 59, tzinfo=UTC))
-    assert not check(mine, period=day_before).broken
+    told = check(mine, period=day_before)
+    assert not told.broken
+    assert told.logs_unproven == {}, "the digest of a day's last log files lies in the next month"
     first = next(one for one in mine.digests if "T0001" in one.key and "/2026/03/01/" in one.key)
     s3.delete_object(Bucket=LOGS, Key=first.key)
     assert ("missing-digest", first.key) in breaks(check(mine, period=period))
+
+
+def test_an_interruption_over_the_end_of_a_month_is_seen(s3: Any, tmp_path: Path) -> None:
+    """A chain that starts anew in the first hours had one before it, on the day before the period."""
+    again = datetime(2026, 3, 1, 2, tzinfo=UTC)
+    mine = days_trail(tmp_path / "logs", datetime(2026, 2, 28, 20, 30, tzinfo=UTC), 8, restarts=[again])
+    for one in mine.digests:
+        if "_20260301T00" in one.key or "_20260301T01" in one.key:
+            one.path.unlink()
+    deliver(s3, mine)
+    told = check(mine, period=Period(again.replace(hour=0), again + HOUR))
+    assert [start.off_since for start in told.starts] == [datetime(2026, 2, 28, 23, 1, 31, tzinfo=UTC)]
+    assert not told.complete
 
 
 def test_the_estimate_has_digests_and_the_reading_once_more(s3: Any, mine: Trail) -> None:
