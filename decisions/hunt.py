@@ -47,6 +47,8 @@ class HuntCoverage(Frozen):
     """Of large files as dense as their beginning: exact within a few percent."""
     first: AwareDatetime | None = None
     last: AwareDatetime | None = None
+    accounts: tuple[str, ...] | None = None
+    """Accounts of which CloudTrail was searched; None: what was searched does not tell all of them."""
     skipped: dict[str, int] = Field(default_factory=dict)
     """Files that are no logs of calls (digests, Insights), by what they are."""
     quarantined: tuple[FileProblem, ...] = ()

@@ -66,6 +66,7 @@ class Reach:
             files_found=len(of_period),
             files_searched=self._searched,
             events=self._documents,
+            accounts=None if self._documents and not self._places else tuple(sorted({a for a, _ in self._places})),
             first=self._first,
             last=self._last,
             gaps=tuple(dict.fromkeys(gaps)),

@@ -87,12 +87,18 @@ class Covered:
             events=mine.records,
             first=moment(mine.first) if mine.first else None,
             last=moment(mine.last) if mine.last else None,
+            accounts=_accounts(files),
             skipped=dict(Counter(found.skipped)),
             quarantined=tuple(dict.fromkeys(unread)),
             damaged=tuple(dict.fromkeys(damaged)),
             gaps=tuple(gaps),
             notes=(BEST_EFFORT if access else NO_ACCESS_LOGS, *found.notes),
         )
+
+
+def _accounts(files: Iterable[LogFile]) -> tuple[str, ...] | None:
+    named = {file.account for file in files if file.kind == CLOUDTRAIL}
+    return None if "" in named else tuple(sorted(named))
 
 
 def _days(files: Iterable[LogFile]) -> dict[tuple[str, str], set[date]]:

@@ -43,7 +43,7 @@ class Scoped:
         return self.source.unasked()
 
     def coverage(self, gaps: Sequence[str]) -> HuntCoverage:
-        """As the source, and that others were left out."""
+        """As the source, that others were left out, and of which accounts there was nothing to be searched."""
         coverage = self.source.coverage(gaps)
         if not (self.accounts or self.regions):
             return coverage
@@ -53,7 +53,12 @@ class Scoped:
             if names
         )
         said = f"Only {places} were asked about; the numbers above are of all that lies here."
-        return coverage.model_copy(update={"notes": (*coverage.notes, said)})
+        absent = sorted(set(self.accounts) - set(coverage.accounts)) if coverage.accounts is not None else []
+        nothing = (
+            f"Nothing of account {account} is among what was searched: it did nothing, or its logs lie elsewhere."
+            for account in absent
+        )
+        return coverage.model_copy(update={"gaps": (*coverage.gaps, *nothing), "notes": (*coverage.notes, said)})
 
     def _holds(self, record: LogRecord) -> bool:
         account = record.recipient_account or (record.caller_account if record.category != "access-log" else None)

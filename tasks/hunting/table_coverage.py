@@ -56,6 +56,7 @@ class TableCoverage:
             unit=parts[0].unit if parts else "parts",
             packed_bytes=sum(one.packed_bytes for one in parts),
             events=events,
+            accounts=None if events and not present else tuple(sorted({account for account, _ in present})),
             first=first,
             last=last,
             quarantined=(*(problem for one in parts for problem in one.quarantined), *files.quarantined),

@@ -112,7 +112,9 @@ def assert_nights(source: str, tmp_path: Path, covered: str) -> None:
 
     assert run(source, since="2026-03-01", accounts=[OTHERS]).findings == 0
     assert run(source, since="2026-03-01", regions=["ap-southeast-2"]).findings == 0
-    assert f"Only accounts {OTHERS} were asked about" in summaries(f"retro-hunt-{source}-{OTHERS}")[-1]
+    told = summaries(f"retro-hunt-{source}-{OTHERS}")[-1]
+    assert f"Only accounts {OTHERS} were asked about" in told
+    assert f"Nothing of account {OTHERS} is among what was searched" in told, "not found is not: not there"
 
     with hunt_lock.alone(source) as free:
         assert free

@@ -147,7 +147,10 @@ def test_accounts_and_regions_narrow_it_and_it_says_so(logs):
     assert run(accounts=["444455556666"]).findings == 0
     assert run(regions=["us-east-1"]).findings == 0
     assert run(accounts=["111122223333"], regions=["eu-central-1"]).findings == 1
-    assert "Only accounts 444455556666 were asked about" in summaries("retro-hunt-logs-444455556666")[-1]
+    told = summaries("retro-hunt-logs-444455556666")[-1]
+    assert "Only accounts 444455556666 were asked about" in told
+    assert "Nothing found, and not everything was searched" in told
+    assert "Nothing of account 444455556666 is among what was searched" in told
 
 
 def test_a_noisy_rule_is_refused_and_named_and_a_quiet_one_is_asked(logs, tmp_path, monkeypatch):
