@@ -22,6 +22,11 @@ def plain_text(text: str, at_most: int | None = AT_MOST) -> str:
     return shown
 
 
+def one_line(said: object, at_most: int = 300) -> str:
+    """What another program says, as a part of a sentence of ours: on one line, cut, without a full stop at its end."""
+    return plain_text(" ".join(str(said).split())[:at_most].rstrip("."), None)
+
+
 def plain_lines(text: str) -> str:
     """A text of several lines, each as `plain_text` has it and of any length."""
     return "\n".join("".join(_shown(line)) for line in text.split("\n"))

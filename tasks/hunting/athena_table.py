@@ -16,6 +16,7 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError, ClientError
 
 from decisions.hunt import size_words
+from decisions.plain import one_line
 from settings.trino import AthenaLimits, AthenaSettings
 from tasks.hunting.athena_spent import Spent
 from tasks.hunting.declared_tables import DeclaredTables
@@ -123,7 +124,7 @@ class AthenaTable(DeclaredTables):
         try:
             self._athena.stop_query_execution(QueryExecutionId=execution)
         except (ClientError, BotoCoreError) as error:
-            return f" The statement {execution} goes on: it could not be stopped ({_line(error)})."
+            return f" The statement {execution} goes on: it could not be stopped ({one_line(error)})."
         return ""
 
     def _pages(self, execution: str) -> Iterator[tuple[Any, ...]]:
@@ -161,7 +162,7 @@ class AthenaTable(DeclaredTables):
             told = self._athena.get_work_group(WorkGroup=self._settings.workgroup)["WorkGroup"]
         except (ClientError, BotoCoreError) as error:
             return (
-                f"Whether the workgroup {self._settings.workgroup} limits a statement is not known ({_line(error)}).",
+                f"Whether the workgroup {self._settings.workgroup} limits a statement is not known ({one_line(error)}).",
             )
         configuration = told.get("Configuration", {})
         if told.get("State") == "DISABLED":
@@ -186,19 +187,15 @@ class AthenaTable(DeclaredTables):
             return getattr(self._athena, operation)(**asked)
         except (ClientError, BotoCoreError) as error:
             step = "The read role needs the rights of docs/trino-and-athena.md." if "AccessDenied" in str(error) else ""
-            raise TableUnanswered(f"{self.name}: {operation} failed ({_line(error)}). {step}".rstrip()) from error
+            raise TableUnanswered(f"{self.name}: {operation} failed ({one_line(error)}). {step}".rstrip()) from error
 
 
 def _why(state: str, status: Mapping[str, Any]) -> str:
     """What became of a statement, in one line, with the next step."""
     error = status.get("AthenaError", {})
-    told = _line(error.get("ErrorMessage") or status.get("StateChangeReason") or "Athena gives no reason")
+    told = one_line(error.get("ErrorMessage") or status.get("StateChangeReason") or "Athena gives no reason")
     if state == "CANCELLED":
         return (
             f"was cancelled ({told}). Somebody did, or the workgroup's own limit of bytes: see it, or hunt fewer days."
         )
     return f"failed ({told}). {'Ask again.' if error.get('Retryable') else 'See the tables: vmexport store ddl --for athena.'}"
-
-
-def _line(error: object) -> str:
-    return " ".join(str(error).split())[:300].rstrip(".")

@@ -12,6 +12,7 @@ from trino.auth import BasicAuthentication, JWTAuthentication
 from trino.dbapi import Connection, Cursor
 
 from decisions.hunt import size_words
+from decisions.plain import one_line
 from settings.trino import TrinoSettings
 from tasks.hunting.declared_tables import DeclaredTables
 from tasks.hunting.table import TableUnanswered
@@ -99,10 +100,10 @@ def connect(settings: TrinoSettings) -> Connection:
 def why(error: Exception) -> str:
     """What went wrong, in one line, with the next step; nothing that was sent to sign in."""
     if isinstance(error, trino.exceptions.TrinoQueryError):
-        told = _line(error.message)
+        told = one_line(error.message)
         step = "Ask again." if error.error_name in _MOMENTARY else f"Look at query {error.query_id} there."
         return f"the query failed ({error.error_name}: {told}). {step}"
-    told = _line(str(error))
+    told = one_line(error)
     if "error 401" in told or "error 403" in told:
         return "the user may not sign in. See VMEXPORT_TRINO_USER, _PASSWORD and _JWT."
     if "Failed to establish a new connection" in str(error):
@@ -120,7 +121,3 @@ def _cancel(cursor: Cursor) -> None:
 def _utf8(sql: str) -> str:
     """Halves of surrogate pairs as the store keeps them, which holds U+FFFD for each."""
     return sql.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())[:300].rstrip(".")

@@ -227,7 +227,7 @@ def test_what_did_not_succeed_is_a_sentence(look: dict[str, Any], told: str) -> 
     stub.statement(execution("RUNNING"), look)
     with pytest.raises(TableUnanswered, match=told) as error:
         list(table_of(stub.client).rows("SELECT 1"))
-    assert "\n" not in str(error.value)
+    assert str(error.value).isprintable()
     stub.all_asked()
 
 
