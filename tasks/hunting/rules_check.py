@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from decisions.sigma import Loaded, Rule, matches
 from tasks.hunting import duckdb_engine
 from tasks.hunting.fixtures import Fixture, concerned, fired, fixtures
+from tasks.hunting.raw_engine import is_line
 
 Record = Mapping[str, Any]
 
@@ -122,7 +123,7 @@ def _ask(
 
 def _about(rules: Sequence[Rule], record: Record) -> set[str]:
     """Rules about this kind of record: of lines of access logs there are fields, and no `eventName`."""
-    service = "s3access" if "operation" in record and "eventName" not in record else "cloudtrail"
+    service = "s3access" if is_line(record) else "cloudtrail"
     return {rule.id for rule in rules if rule.service == service}
 
 
