@@ -14,7 +14,7 @@ class BucketSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="VMEXPORT_HUNT_", hide_input_in_errors=True)
 
-    log_account: str | None = Field(None, pattern=r"^\d{12}$", description="Account that owns the log bucket")
+    log_account: str | None = Field(None, pattern=r"^[0-9]{12}$", description="Account that owns the log bucket")
     s3_cost_max: float = Field(5.0, ge=0, description="US dollars above whose estimate a run over a bucket is refused")
     s3_in_region: bool = Field(
         False, description="This machine is in the bucket's Region, so that transfer costs nothing"

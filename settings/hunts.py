@@ -31,15 +31,15 @@ class HuntsUnusable(ValueError):
 
 def days(text: Any) -> Any:
     """`400d` or `36h` as a duration. Raises ValueError."""
-    found = re.fullmatch(r"([1-9]\d{0,4})([dh])", text) if isinstance(text, str) else None
+    found = re.fullmatch(r"([1-9][0-9]{0,4})([dh])", text) if isinstance(text, str) else None
     if found is None:
         raise ValueError("write a number of days or hours, like 400d or 36h")
     return timedelta(**{"d": {"days": int(found[1])}, "h": {"hours": int(found[1])}}[found[2]])
 
 
 Days = Annotated[timedelta, BeforeValidator(days)]
-Account = Annotated[str, Field(pattern=r"^\d{12}$")]
-Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+){1,3}-\d{1,2}$")]
+Account = Annotated[str, Field(pattern=r"^[0-9]{12}$")]
+Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+){1,3}-[0-9]{1,2}$")]
 
 
 class _Section(BaseModel):

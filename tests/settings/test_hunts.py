@@ -14,7 +14,7 @@ SCHEDULE = '[[schedule]]\nname = "n"\nsource = "a"\ncron = "15 2 * * *"\n'
 
 def read(tmp_path, text):
     path = tmp_path / "hunts.toml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return load(path)
 
 
@@ -41,6 +41,7 @@ def test_the_example_is_one():
         (SOURCE.replace("files", "splunk"), "source.0.kind"),
         (SOURCE + SCHEDULE.replace('"a"', '"b"'), "which is not here"),
         (SOURCE + SCHEDULE + 'accounts = ["1"]\n', "schedule.0.accounts.0"),
+        (SOURCE + SCHEDULE + 'accounts = ["١١١١٢٢٢٢٣٣٣٣"]\n', "schedule.0.accounts.0"),
         (SOURCE + SCHEDULE + 'regions = ["us"]\n', "schedule.0.regions.0"),
         (SOURCE + SCHEDULE + 'window = "soon"\n', "400d or 36h"),
         (SOURCE + SCHEDULE + 'window = ""\n', "400d or 36h"),
