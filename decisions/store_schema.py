@@ -134,8 +134,12 @@ def record(cells: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def day(record: Mapping[str, Any]) -> str:
-    """The partition that a record belongs to; `unknown` when its eventTime is no time as AWS writes it, which is in UTC."""
-    time = record.get("eventTime")
+    """The partition that a record belongs to."""
+    return day_of(record.get("eventTime"))
+
+
+def day_of(time: Any) -> str:
+    """The day of an eventTime; `unknown` when it is no time as AWS writes it, which is in UTC."""
     found = _TIME.fullmatch(time) if isinstance(time, str) else None
     try:
         return date.fromisoformat(found[1]).isoformat() if found else "unknown"

@@ -23,6 +23,8 @@ from tasks.hunting.store import ACCESS_LOG, CLOUDTRAIL
 from tasks.logs.access_line import NotALine, parse_line
 
 WRAPPER = b'{"Records":[%b]}'
+HELD = 128 * 1024 * 1024
+"""Bytes of rows after which parts are written, before the batch is read to its end."""
 _is_export = IsExport()
 
 
@@ -77,20 +79,25 @@ def ingested(connection: Any, folder: Path, max_bytes: int, files: Sequence[LogF
 def _ingested(connection: Any, folder: Path, max_bytes: int, files: Sequence[LogFile]) -> Ingested:
     told = Ingested()
     try:
-        with Gathered(CLOUDTRAIL, folder) as records, Gathered(ACCESS_LOG, folder) as lines:
-            rows = {CLOUDTRAIL: records, ACCESS_LOG: lines}
-            for file in files:
-                _take(told, rows, file, max_bytes)
-            for gathered in rows.values():
-                parts, twice = gathered.write(connection, folder)
-                told.parts += parts
-                told.twice += twice
+        rows = {table: Gathered(table) for table in (CLOUDTRAIL, ACCESS_LOG)}
+        for file in files:
+            _take(told, rows, file, max_bytes)
+            # Files may unpack to a thousand times their size.
+            if file is files[-1] or sum(gathered.bytes for gathered in rows.values()) > HELD:
+                _write(told, rows, connection, folder)
     except (NotWritten, OSError) as error:
         for part in told.parts:
             (folder / part.name).unlink(missing_ok=True)
         why = f"a batch could not be gathered: {error.strerror}" if isinstance(error, OSError) else str(error)
         return Ingested(failed=why)
     return told
+
+
+def _write(told: Ingested, rows: dict[str, Gathered], connection: Any, folder: Path) -> None:
+    for gathered in rows.values():
+        parts, twice = gathered.write(connection, folder)
+        told.parts += parts
+        told.twice += twice
 
 
 def _take(told: Ingested, rows: dict[str, Gathered], file: LogFile, max_bytes: int) -> None:

@@ -78,12 +78,15 @@ class Resource(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 class Record(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """A record: what has no column of its own, and is neither here nor in the rest of a record that AWS writes, is no field."""
+    """A record, first what the table is sorted by: so lines are in its order when they are sorted as texts.
 
-    eventID: Annotated[str, msgspec.Meta(min_length=1)]
-    eventName: str
+    What has no column of its own, and is neither here nor in the rest of a record that AWS writes, is no field.
+    """
+
     eventSource: str
-    eventTime: str | None = None
+    eventName: str
+    eventTime: str
+    eventID: Annotated[str, msgspec.Meta(min_length=1)]
     awsRegion: str | None = None
     recipientAccountId: str | None = None
     sourceIPAddress: str | None = None

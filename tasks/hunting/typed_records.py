@@ -18,7 +18,7 @@ from typing import Any
 import hyperscan
 import msgspec
 
-from decisions.store_schema import HIDDEN, TOKEN
+from decisions.store_schema import HIDDEN, TOKEN, day_of
 from tasks.hunting.reading import too_deep
 from tasks.hunting.record_types import REST_NAMES, File, Raws, Record
 from tasks.hunting.searches import EXPORT_CALLS
@@ -36,12 +36,15 @@ ODD = (r"export-", r"\.bin", r"\\u", *(f'"{name}":null' for name in REST_NAMES))
 characters, a null that says something."""
 
 
+Line = tuple[str, str, bytes]
+"""Day, eventID, and a record as JSON: its nested names sorted, its own in the order of Record."""
+
+
 @dataclass(frozen=True)
 class Lines:
     """The records of a file."""
 
-    quick: Sequence[bytes]
-    """JSON with sorted names, a record each."""
+    quick: Sequence[Line]
     exact: Sequence[bytes]
     """Records that have to be read exactly, as JSON."""
     others: Sequence[bytes]
@@ -54,7 +57,7 @@ def _fraction(text: str) -> float:
     return float(text)
 
 
-_encoder = msgspec.json.Encoder(order="sorted")
+_encoder = msgspec.json.Encoder(order="deterministic")
 _files = msgspec.json.Decoder(File, float_hook=_fraction)
 _raws = msgspec.json.Decoder(Raws)
 _record = msgspec.json.Decoder(Record, float_hook=_fraction)
@@ -66,22 +69,24 @@ def lines(text: bytes | bytearray) -> Lines:
     """The records of a file, sorted out. Raises ValueError, RecursionError when it is not as CloudTrail writes it."""
     found, others = _records(text)
     for one in found:
-        credentials = _credentials(one.responseElements)
-        if isinstance(credentials.get(TOKEN[-1]), str):
-            credentials[TOKEN[-1]] = HIDDEN
+        if one.responseElements:
+            _hide_token(one.responseElements)
     whole = _encoder.encode_lines(found)
     written = whole.split(b"\n")
     written.pop()
-    brackets = whole.translate(None, NO_BRACKET).split(b"\n")
+    brackets = map(len, whole.translate(None, NO_BRACKET).split(b"\n"))
+    # The text after the last line is none.
+    nested = [line for line, count in zip(written, brackets, strict=False) if count > NESTED]
+    if any(too_deep(msgspec.json.decode(line)) for line in nested):
+        raise ValueError("it is deeper than is read")
     keys, odd = _looked_at(whole, written)
-    quick: list[bytes] = []
+    quick: list[Line] = []
     exact: list[bytes] = []
     for place, (one, line) in enumerate(zip(found, written, strict=True)):
-        if len(brackets[place]) > NESTED and too_deep(msgspec.json.decode(line)):
-            raise ValueError("it is deeper than is read")
-        told = not keys[place] or keys[place] == _own_keys(one)
-        plain = told and place not in odd and one.eventName not in EXPORT_CALLS
-        (quick if plain else exact).append(line)
+        if place in odd or (place in keys and keys[place] != _own_keys(one)) or one.eventName in EXPORT_CALLS:
+            exact.append(line)
+        else:
+            quick.append((day_of(one.eventTime), one.eventID, line))
     return Lines(quick, exact, others)
 
 
@@ -92,6 +97,13 @@ def _looked_at(whole: bytes, written: Sequence[bytes]) -> tuple[Counter[int], se
     # The first pattern is the keys'.
     _patterns.scan(whole, match_event_handler=lambda number, _, end, *__: at[number > 0].append(end))
     return Counter(bisect_left(ends, end) for end in at[0]), {bisect_left(ends, end) for end in at[1]}
+
+
+def _hide_token(answer: Any) -> None:
+    """As decisions.store_schema.row does."""
+    credentials = _credentials(answer)
+    if isinstance(credentials.get(TOKEN[-1]), str):
+        credentials[TOKEN[-1]] = HIDDEN
 
 
 def _records(text: bytes | bytearray) -> tuple[list[Record], list[bytes]]:

@@ -16,6 +16,7 @@ from decisions.store_schema import COLUMNS, row
 from lab.cloudtrail_generator import generate
 from records import store_parts
 from tasks.hunting import ingest as module
+from tasks.hunting import ingest_batch
 from tasks.hunting.ingest import folder_source, opened_for_work
 from tasks.hunting.parquet_parts import NotWritten
 from tasks.hunting.store import Store
@@ -96,6 +97,31 @@ def test_what_is_delivered_again_is_stored_once_in_one_file_or_several(logs: Pat
     assert event_ids(store) == once(1, 2, 3) + Counter({None: 2})
     assert (result.twice, again.twice) == (3, 2)
     assert_sound(store)
+
+
+def test_a_batch_that_unpacks_to_much_is_written_piece_by_piece(
+    logs: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And each event is there once all the same."""
+    monkeypatch.setattr(ingest_batch, "HELD", 1500)
+    for number in range(4):
+        write(logs, compact([event(number), event(number + 1), event(9)]), f"{number}.json.gz")
+    result = fill(logs, store)
+    assert event_ids(store) == once(0, 1, 2, 3, 4, 9)
+    assert result.twice == 6
+    assert result.parts > 1, "not all was held to the end"
+    assert_sound(store)
+
+
+def test_rows_lie_in_the_order_of_the_table(logs: Path, store: Path) -> None:
+    """Those that were read exactly after the others; so engines skip what cannot answer."""
+    many = [event(n * 7 % 40, f"Call{n * 3 % 5}", eventSource=f"s{n % 3}.amazonaws.com") for n in range(40)]
+    write(logs, compact([*many[:20], *(one | {"new": 1} for one in many[20:])]))
+    fill(logs, store)
+    found = rows(store, columns="eventSource, eventName, eventTime")
+    assert found[:20] == sorted(found[:20])
+    assert found[20:] == sorted(found[20:])
+    assert len(found) == 40
 
 
 def test_an_export_that_is_delivered_again_is_one_finding(logs: Path, store: Path) -> None:

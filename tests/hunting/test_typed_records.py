@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -46,21 +45,24 @@ ANSWERS = (
 
 def quick(text: bytes) -> tuple[Rows, int, list[str]]:
     """What the ingest makes of a file: rows with their days, how many it counts, problems."""
-    problems = list[str]()
-    with TemporaryDirectory() as folder, Gathered("cloudtrail", Path(folder)) as gathered:
-        count = ingest_batch._records(Ingested(), gathered, text, FILE, problems)
-        gathered.gather(DUCKDB)
-    found = DUCKDB.execute("select * from batch")
-    names = [name for name, *_ in found.description]
-    cells = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-    return [(one, one.pop(store_schema.DAY)) for one in cells], count, problems
+    problems, gathered, rows = list[str](), Gathered("cloudtrail"), Rows()
+    count = ingest_batch._records(Ingested(), gathered, text, FILE, problems)
+    for day in {*gathered._lines, *gathered._rows}:
+        with gathered.relation(day) as (query, _):
+            found = DUCKDB.execute(query)
+            names = [name for name, *_ in found.description]
+            rows += [(dict(zip(names, row, strict=True)), day) for row in found.fetchall()]
+    return rows, count, problems
 
 
 def exact(text: bytes) -> tuple[Rows, int, list[str]]:
-    """What it should make."""
+    """What it should make: each event of a day once."""
     content = read(text)
     rows = [(dict(store_schema.row(one)), store_schema.day(one)) for one in content.records]
-    return rows, len(rows), content.problems()
+    once: dict[Any, tuple[dict[str, Any], str]] = {}
+    for row, day in rows:
+        once.setdefault((day, row["eventID"] or repr(row)), (row, day))
+    return list(once.values()), len(rows), content.problems()
 
 
 def assert_same(text: bytes) -> None:
@@ -121,6 +123,10 @@ def records(draw: st.DrawFn) -> dict[str, Any]:
 @settings(max_examples=400, deadline=None)
 @given(st.lists(records(), max_size=4), st.booleans())
 def test_hostile_records_become_the_same_rows(found: list[dict[str, Any]], ascii_only: bool) -> None:
+    """Under names of their own: of records with one eventID, one is kept."""
+    for number, one in enumerate(found):
+        if isinstance(one.get("eventID"), str) and one["eventID"]:
+            one["eventID"] += f" {number}"
     assert_same(json.dumps({"Records": found}, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass"))
 
 
@@ -138,7 +144,7 @@ def test_bytes_anywhere_in_a_file_change_both_alike(noise: bytes, share: float) 
     [
         b'{"Records":[]}',
         b"[]",
-        compact([event(1, requestParameters=json.loads("[" * depth + "]" * depth)) for depth in (1, 120, 170)]),
+        compact([event(depth, requestParameters=json.loads("[" * depth + "]" * depth)) for depth in (1, 120, 170)]),
         compact([event(1), event(2, requestParameters=json.loads("[" * 205 + "]" * 205))]),
         b'{"Records":[' + b'{"eventID":' * 5000,
         compact([event(1, eventID="")]) + b"  \n",
