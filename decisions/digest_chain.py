@@ -59,14 +59,9 @@ class Judged:
                 yield held, held.digest, state
 
 
-def judged(
-    held: Sequence[Held], there: Mapping[str, datetime], keys: Keys | None, since: datetime | None = None
-) -> Judged:
-    """Judge the digest files of one place.
-
-    `there`: all of its digest files that were found by stem, with their ends; `since`: from when on all are to be there.
-    """
-    return _Judge(sorted(held, key=lambda one: (one.name.end, one.stem)), there, keys, since).judge()
+def judged(held: Sequence[Held], there: Mapping[str, datetime], keys: Keys | None) -> Judged:
+    """Judge the digest files of one place. `there`: all of its digest files that were found by stem, with their ends."""
+    return _Judge(sorted(held, key=lambda one: (one.name.end, one.stem)), there, keys).judge()
 
 
 def summary(chain: Judged) -> Chain | None:
@@ -97,10 +92,8 @@ def _written_to(one: Held, digest: Digest) -> str:
 
 
 class _Judge:
-    def __init__(
-        self, held: list[Held], there: Mapping[str, datetime], keys: Keys | None, since: datetime | None
-    ) -> None:
-        self._held, self._there, self._keys, self._since = held, there, keys, since
+    def __init__(self, held: list[Held], there: Mapping[str, datetime], keys: Keys | None) -> None:
+        self._held, self._there, self._keys = held, there, keys
         self._states: list[State] = ["unsigned"] * len(held)
         self._next: int | None = None
         """The nearest digest after the one being judged that may be of the chain."""
@@ -190,7 +183,7 @@ class _Judge:
         place, before = one.name.place, digest.previous
         if before is None:
             if not place.backfill:  # backfills follow no hours
-                start = ChainStart(place=str(place), at=digest.start, off_since=self._end_before(one))
+                start = ChainStart(place=str(place), at=digest.start, off_since=self._earlier_end(one))
                 self._found.starts.append(start)
             return
         named = digest_name(before.key)
@@ -198,21 +191,16 @@ class _Judge:
             self._break("other-trail", one, f"it names {before.key} as the one before")
         elif stem(before.key) in self._there or named.place != place:
             return
-        elif earlier := self._earlier_end(one, named.end):
+        elif earlier := self._earlier_end(one):
             why = f"{one.stem} names it as the one before"
             hours = {"since": min(earlier, digest.start), "until": digest.start}
             self._found.breaks.append(Break(kind="missing-digest", place=str(place), name=before.key, why=why, **hours))
         else:
             self._found.first_of_copy = one
 
-    def _end_before(self, one: Held) -> datetime | None:
+    def _earlier_end(self, one: Held) -> datetime | None:
         """Where the digest file before one ends, whichever it is."""
         return max((end for end in self._there.values() if end < one.name.end), default=None)
-
-    def _earlier_end(self, one: Held, missing: datetime) -> datetime | None:
-        """From when on a digest that ends at `missing` leaves hours uncovered; None: it need not be here."""
-        asked = self._since if self._since and missing >= self._since else None
-        return self._end_before(one) or asked
 
     def _bad(self, one: Held, why: str, kind: BreakKind = "changed-digest") -> State:
         self._break(kind, one, why)

@@ -87,6 +87,8 @@ class Chain(Frozen):
     unsigned: tuple[str, ...] = ()
     """Nothing here vouches for them: the newest of a chain, as its signature is in no file."""
     bad: int = 0
+    late_for: AwareDatetime | None = None
+    """The beginning of the time asked for, if the oldest digest begins after it and names one before, which is not here."""
     short_of: AwareDatetime | None = None
     """The end of the time asked for, if the newest digest ends hours before it."""
     copied: int = 0
@@ -125,7 +127,9 @@ class Integrity(Frozen):
     @property
     def complete(self) -> bool:
         """Whether nothing is broken, and no chain was interrupted or ends early."""
-        interrupted = any(start.off_since for start in self.starts) or any(chain.short_of for chain in self.chains)
+        interrupted = any(start.off_since for start in self.starts) or any(
+            chain.short_of or chain.late_for for chain in self.chains
+        )
         return not self.breaks and not interrupted
 
     def headline(self) -> str:
@@ -140,8 +144,8 @@ class Integrity(Frozen):
             return f"The log files are NOT as CloudTrail delivered them: {told}."
         if not self.complete:
             return (
-                "No file was changed, but a chain of digests was interrupted or ends early: logging or validation was off, "
-                "or what came last was deleted."
+                "No file was changed, but a chain of digests was interrupted, or does not reach the ends of the time asked for: "
+                "logging or validation was off, or digests are gone."
             )
         if self.keys is None:
             return (
@@ -184,7 +188,7 @@ class Integrity(Frozen):
         return tuple(told)
 
     def _interruptions(self) -> list[str]:
-        """Where nothing was validated, though it was before, or to the end."""
+        """Where a chain has holes or ends that are no breaks."""
         off = [(start, start.off_since) for start in self.starts if start.off_since]
         told = [
             f"{start.place}: a new chain starts at {utc(start.at)}; the one before ends at {utc(since)}. "
@@ -196,6 +200,12 @@ class Integrity(Frozen):
             f"Logging or validation was off since, or later ones were deleted with their log files: {LOOK}."
             for chain in self.chains
             if chain.short_of
+        ]
+        told += [
+            f"{chain.place}: the oldest digest file here begins at {utc(chain.since)}, and what was asked for at "
+            f"{utc(chain.late_for)}. It names one before it, which is not here: not copied, expired, or deleted."
+            for chain in self.chains
+            if chain.late_for
         ]
         more = [f"{len(told) - NAMED:,} more interruptions: --json names them."] if len(told) > NAMED else []
         return told[:NAMED] + more

@@ -194,7 +194,7 @@ class _Validation:
                 keys = self.keys.keys(place.account, place.region, since, until)
             except (ClientError, BotoCoreError, NoKeys) as error:
                 self.breaks.append(Break(kind="no-keys", place=str(place), name=str(place), why=str(error)[:600]))
-        return judged([*once(digests)], linked.there, keys, self.period.since)
+        return judged([*once(digests)], linked.there, keys)
 
     def _held(self, linked: Links) -> list[Held]:
         already, beyond = len(self.digests.lost), linked.after.path if linked.after else ""
@@ -217,18 +217,17 @@ class _Validation:
             self.breaks += chain.breaks
             self.starts += chain.starts
             if summed := summary(chain):
-                told = {
-                    "unsigned": tuple(map(self.place.named, summed.unsigned)),
-                    "short_of": self._short_of(chain, summed),
-                }
-                self.chains.append(summed.model_copy(update=told))
+                unsigned = tuple(map(self.place.named, summed.unsigned))
+                self.chains.append(summed.model_copy(update={"unsigned": unsigned, **self._ends(chain, summed)}))
 
-    def _short_of(self, chain: Judged, summed: Chain) -> datetime | None:
-        """The end that a chain does not reach; backfills follow no hours, and of what cannot be listed nothing is known."""
-        place = chain.held[0].name.place
-        if self.until is None or summed.until + DELIVERED >= self.until or place.backfill:
-            return None
-        return None if self._hidden(f"{place.account}/CloudTrail-Digest/{place.region}/") else self.until
+    def _ends(self, chain: Judged, summed: Chain) -> dict[str, datetime | None]:
+        """The ends that a chain does not reach; backfills follow no hours, and of what cannot be listed nothing is known."""
+        place, since = chain.held[0].name.place, self.period.since
+        if place.backfill or self._hidden(f"{place.account}/CloudTrail-Digest/{place.region}/"):
+            return {}
+        late = chain.first_of_copy is not None and since is not None and summed.since > since
+        short = self.until is not None and summed.until + DELIVERED < self.until
+        return {"late_for": since if late else None, "short_of": self.until if short else None}
 
     def _hidden(self, key: str) -> bool:
         return any(may_lie_in(folder, key) for folder, _ in self.found.unreadable)
