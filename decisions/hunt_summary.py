@@ -140,7 +140,7 @@ def _changes(change: Difference | None) -> tuple[Block, ...]:
 def _news(news: Sequence[Became]) -> tuple[Block, ...]:
     title = Heading(2, "New findings")
     if not news:
-        return title, Paragraph("None.")
+        return title, Paragraph("None in what was searched.")
     ordered = sorted(news, key=lambda one: (_ORDER.get(one.what, 0), one.finding.time))
     head = ("time", "what", "by", "account", "Region", "where", "became", "event")
     rows = tuple(_row(one) for one in ordered[:ROWS])
