@@ -197,8 +197,6 @@ class HuntRun:
         before = self.last.counts.get(WHOLE_UNTIL) if self.last else None
         if not self.whole:
             return before
-        if before is None:
-            return self.until.isoformat()
-        whole = datetime.fromisoformat(before)
+        whole = datetime.fromisoformat(before) if before else self._kept.started_at - self.asked.place.first
         joins = self.period.since is None or self.period.since <= whole
         return max(whole, self.until).isoformat() if joins else before

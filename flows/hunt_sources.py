@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from flows.hunt_files import folder_of
@@ -34,28 +35,32 @@ ANOTHERS_END = 3600.0
 
 
 @contextmanager
-def opened(place: HuntSource, period: Period, progress: ProgressLog) -> Iterator[Source]:
-    """The source, to be closed at the end. Raises HuntsUnusable where it is not there, and what each kind raises."""
+def opened(place: HuntSource, progress: ProgressLog) -> Iterator[Callable[[Period], Source]]:
+    """What gives the source over a period, to be closed at the end: one hunt, with one limit of what it may cost.
+
+    Raises HuntsUnusable where it is not there, and what each kind raises.
+    """
     if place.store or place.kind == "store":
         store = Store(_store(place))
         with DuckDbTable(store) as table:
-            yield TableSource(table, period, not_whole=not_whole(store, period))
+            yield lambda period: TableSource(table, period, not_whole=not_whole(store, period))
     elif place.kind == "files":
-        yield FileSource(folder_of(place), period, logs().log_file_max_bytes, progress=progress.told)
+        folder, limit = folder_of(place), logs().log_file_max_bytes
+        yield lambda period: FileSource(folder, period, limit, progress=progress.told)
     elif place.kind == "elasticsearch":
         own = elasticsearch()
         if not own.configured:
             raise HuntsUnusable("Elasticsearch is not configured: set VMEXPORT_ELASTICSEARCH_URL")
         with checkpoint(home().home / "hunts", question(own), wait=ANOTHERS_END) as finished:
-            yield ElasticSource(own, period, finished, progress.told)
+            yield lambda period: ElasticSource(own, period, finished, progress.told)
     elif place.kind == "trino":
         with TrinoTable(trino()) as table:
             progress.engine = table.at_work
-            yield TableSource(table, period)
+            yield partial(TableSource, table)
     else:
         table = _athena()
         progress.engine = table.spent.sentence
-        yield TableSource(table, period)
+        yield partial(TableSource, table)
 
 
 def _store(place: HuntSource) -> Path:

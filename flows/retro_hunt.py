@@ -139,13 +139,12 @@ async def look(run: HuntRun) -> None:
 def _look(run: HuntRun, progress: ProgressLog) -> None:
     place, period = run.asked.place, run.period
     loaded = None
-    if folder := run.asked.rules_folder:
-        end = period.until or datetime.now(UTC)
-        recent = Period(end - rates.LAST.get(place.kind, rates.OTHERWISE), end)
-        with opened(place, recent, progress) as source:
-            loaded = rates.schedulable(load(folder), source, hunting().rule_rate_max)
-    with opened(place, period, progress) as source:
-        scoped = Scoped(source, run.asked.scope.accounts, run.asked.scope.regions)
+    with opened(place, progress) as source_over:
+        if folder := run.asked.rules_folder:
+            end = period.until or datetime.now(UTC)
+            recent = Period(end - rates.LAST.get(place.kind, rates.OTHERWISE), end)
+            loaded = rates.schedulable(load(folder), source_over(recent), hunting().rule_rate_max)
+        scoped = Scoped(source_over(period), run.asked.scope.accounts, run.asked.scope.regions)
         run.result = hunt(scoped, period, loaded, known=run.known_exports())
     if place.store:
         whole = hunt_files.with_lost(run.result.coverage, run.files.lost)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,10 +15,15 @@ import duckdb
 import pytest
 
 from decisions.sigma_sql import quoted
+from flows.hunt_progress import ProgressLog
+from flows.hunt_sources import opened
 from settings import aws as aws_settings
 from settings import trino as trino_settings
+from settings.hunts import hunts
 from tasks import sts
 from tasks.hunting.buckets_address import BucketUnusable
+from tasks.hunting.coverage import Period
+from tasks.hunting.source import Source
 from tasks.hunting.table import TableUnanswered
 from tests.flows.hunts_of import (
     EXPORT,
@@ -158,6 +164,26 @@ def athena(database: str, moto: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.usefixtures("athena")
 def test_an_export_in_athena_is_a_case_once(tmp_path: Path) -> None:
     assert_nights("lake", tmp_path, "statements, of 100 GB")
+
+
+@pytest.mark.usefixtures("athena")
+def test_what_one_run_may_scan_in_athena_is_counted_over_all_that_it_asks() -> None:
+    """The counts of its rules in the last days come before its hunt, out of the same limit."""
+    with opened(hunts().named("lake"), ProgressLog(print)) as source_over:
+        recent, whole = source_over(Period(NOW - timedelta(days=30))), source_over(Period())
+        recent.first(())
+        before = spent_of(recent)
+        whole.first(())
+        assert spent_of(whole) > before > 0
+
+
+def spent_of(source: Source) -> int:
+    """How many statements were counted, as the coverage tells."""
+    [found] = [
+        re.search(r"in (\d+) statements, of 100 GB", note) for note in source.coverage(()).notes if "statements" in note
+    ]
+    assert found
+    return int(found[1])
 
 
 def test_athena_without_a_whole_answer_ends_the_run_with_the_reason(athena: Athena) -> None:
