@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from datetime import UTC, datetime
 
@@ -55,8 +56,15 @@ async def publish_summary(hunt: str, markdown: str) -> None:
     """Show what a scheduled hunt found, beside the summaries of its earlier runs."""
     if len(markdown) > LARGEST:
         markdown = f"{markdown[:LARGEST]}\n\n**Cut here.** The cases and `vmexport inbox` have all of it.\n"
-    key = artifact_key("retro-hunt", hunt)[:LONGEST_KEY].strip("-")
-    await acreate_markdown_artifact(markdown=markdown, key=key, description="Summary of the hunt")
+    await acreate_markdown_artifact(markdown=markdown, key=summary_key(hunt), description="Summary of the hunt")
+
+
+def summary_key(hunt: str) -> str:
+    """The key of a hunt's summaries; of two hunts over many accounts never the same."""
+    key = artifact_key("retro-hunt", hunt)
+    if len(key) <= LONGEST_KEY:
+        return key
+    return f"{key[: LONGEST_KEY - 9]}-{hashlib.sha256(hunt.encode()).hexdigest()[:8]}"
 
 
 def run_url() -> str | None:

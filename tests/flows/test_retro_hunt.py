@@ -17,6 +17,7 @@ from records import closing, hunt_lock, hunts, ledger
 from records.database import transaction
 from settings import hunts as hunts_settings
 from settings.hunts import HuntsUnusable
+from tasks.artifacts import summary_key
 from tests.flows import hunts_of
 from tests.flows.hunts_of import case_of
 from tests.hunting.logs_of import PLACE, compact, event, export, write
@@ -238,6 +239,13 @@ async def test_a_source_that_tells_nothing_is_said_to_be_at_work():
 def test_what_is_misspelt_is_no_night_in_which_nothing_was_found(logs, asked):
     with pytest.raises(HuntsUnusable, match="rite"):
         run(**asked)
+
+
+def test_the_summaries_of_hunts_over_many_accounts_are_kept_apart():
+    many = ",".join(f"{n:012}" for n in range(20))
+    keys = {summary_key(f"logs {many},{last}") for last in ("111122223333", "444455556666")}
+    assert len(keys) == 2
+    assert max(map(len, keys)) <= 200
 
 
 @pytest.fixture
