@@ -18,6 +18,7 @@ from decisions.sigma_sql import quoted
 from flows.hunt_progress import ProgressLog
 from flows.hunt_sources import opened
 from settings import aws as aws_settings
+from settings import buckets as bucket_settings
 from settings import trino as trino_settings
 from settings.hunts import hunts
 from tasks import sts
@@ -36,6 +37,7 @@ from tests.flows.hunts_of import (
     configure,
     forgetting,
     run,
+    summaries,
 )
 from tests.hunting.athena_answers import ACCOUNT as MOTO
 from tests.hunting.athena_answers import REGION, queue
@@ -95,6 +97,21 @@ def test_a_bucket_that_may_not_be_read_ends_the_run_with_the_reason(bucket: Any,
             bucket.delete_bucket_policy(Bucket=LOGS)
 
     assert_unanswered("trail", refused, BucketUnusable, LOGS)
+
+
+def test_a_bucket_that_costs_more_than_it_may_is_not_read_and_the_next_run_reads_all(
+    bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = calls()
+    with monkeypatch.context() as poor:
+        poor.setenv("VMEXPORT_HUNT_S3_COST_MAX", "0.0000001")
+        bucket_settings.buckets.cache_clear()
+        with pytest.raises(BucketUnusable, match="VMEXPORT_HUNT_S3_COST_MAX"):
+            run("trail")
+    bucket_settings.buckets.cache_clear()
+    assert not [name for name, _ in seen if name == "GetObject"]
+    assert "nothing was read of" in summaries("retro-hunt-trail")[-1]
+    assert run("trail").files_read == 2
 
 
 KINDS = {"VARCHAR": "varchar", "BOOLEAN": "boolean", "BIGINT": "bigint", "HUGEINT": "bigint", "INTEGER": "integer"}
