@@ -9,7 +9,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -217,9 +217,10 @@ def test_a_file_that_kills_its_reader_is_named(tmp_path: Path, monkeypatch: pyte
     )
     original = subprocess.Popen
 
-    def start(command: list[str], **more: Any) -> subprocess.Popen[bytes]:
-        environment = os.environ | {"PYTHONPATH": str(workers.ROOT)}
-        return original([sys.executable, str(deadly), command[-1]], env=environment, **more)
+    def start(command: list[str], env: Mapping[str, str], **more: Any) -> subprocess.Popen[bytes]:
+        return original(
+            [sys.executable, str(deadly), command[-1]], env={**env, "PYTHONPATH": str(workers.ROOT)}, **more
+        )
 
     monkeypatch.setattr(workers.subprocess, "Popen", start)
     batches = list(pool.scan(files, pool.Pass((searches.exports(),), LIMIT), 2))
