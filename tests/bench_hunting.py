@@ -1,6 +1,6 @@
 """Bench of the hunts over raw files, each as a ratio to something bare in the same run: `python -m tests.bench_hunting [--large]`.
 
-Times are CPU seconds of one core, medians of interleaved rounds; memory is the peak of the process (VmHWM). `--large` adds
+Times are CPU seconds of one core, medians of interleaved rounds; memory is the peak of the command with its workers. `--large` adds
 five million events, which take minutes to make.
 
 The whole hunt is compared twice. Its first pass is the three-API pass, so that beside that it cannot be 1.0: what is more is
@@ -110,22 +110,16 @@ def ratios(
     return statistics.median(found)
 
 
-def peak(folder: Path) -> int:
-    """Peak memory in MB of a process that scans a folder for exports, one core."""
-    program = (
-        "import re, sys; from pathlib import Path; from tasks.hunting.layout import listing\n"
-        "from tasks.hunting.scanner import Scanner; from tasks.hunting import searches\n"
-        "scanner = Scanner([searches.exports()], 1 << 28)\n"
-        "for file in listing(Path(sys.argv[1])).files: scanner.scan(file)\n"
-        "print(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=True)
-    return int(done.stdout) // 1024
-
-
-def tree_peak(folder: Path) -> tuple[int, int]:
-    """Peak memory in MB of `vmexport hunt` with two workers: the sum of what each process has to itself, and of all they map."""
-    command = [str(Path(sys.executable).with_name("vmexport")), "hunt", str(folder), "--workers", "2", "--json"]
+def peak(folder: Path, workers: int) -> tuple[int, int]:
+    """Peak memory in MB of `vmexport hunt`: the sum of what each process has to itself, and of all they map."""
+    command = [
+        str(Path(sys.executable).with_name("vmexport")),
+        "hunt",
+        str(folder),
+        "--workers",
+        str(workers),
+        "--json",
+    ]
     own = mapped = 0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None:
@@ -182,14 +176,17 @@ def main(folder: Path, events: int, large: bool) -> None:
         "us",
     )
     _whole(usual)
-    line("memory of a scanning process", peak(usual), "<= 100", "MB")
-    own, mapped = tree_peak(usual)
-    line("memory of vmexport hunt, its two workers included (RSS)", mapped, "<= 100", "MB")
-    line("the same, shared pages counted once (PSS)", own, "<= 100", "MB")
+    _memory(usual, events)
     if large:
         generate(folder / "large", 5 * events, days=60, seed=2)
-        line(f"memory of a scanning process, {5 * events:,} events", peak(folder / "large"), "<= 100", "MB")
-        line("memory of vmexport hunt with two workers (RSS), likewise", tree_peak(folder / "large")[1], "<= 100", "MB")
+        _memory(folder / "large", 5 * events)
+
+
+def _memory(folder: Path, events: int) -> None:
+    line(f"memory of vmexport hunt, {events:,} events, one core (RSS)", peak(folder, 1)[1], "<= 100", "MB")
+    own, mapped = peak(folder, 2)
+    line("the same with two workers, all three processes added up", mapped, unit="MB")
+    line("likewise, shared pages counted once (PSS)", own, unit="MB")
 
 
 def _rules(files: Sequence[LogFile]) -> None:
