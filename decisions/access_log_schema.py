@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from decisions.partition import UNKNOWN_DAY
+
 TIME = "time"
 LINE = "line"
 TEXT_COLUMNS = (
@@ -18,8 +20,6 @@ TEXT_COLUMNS = (
 )  # fmt: skip
 """As the line says them, `-` being null; `key` is URL-encoded there."""
 NUMBER_COLUMNS = ("http_status", "bytes_sent", "object_size", "total_time", "turn_around_time")
-DAY = "dt"
-"""The day of `time`, UTC: the Hive partition `dt=2026-03-02`, `unknown` for what is no line of an access log."""
 
 COLUMNS: tuple[tuple[str, str], ...] = (
     (TIME, "varchar"),
@@ -56,4 +56,4 @@ def row(line: str, fields: Mapping[str, Field] | None) -> Row:
 def day(cells: Row) -> str:
     """The partition that a row belongs to."""
     moment = cells[TIME]
-    return moment[:10] if isinstance(moment, str) else "unknown"
+    return moment[:10] if isinstance(moment, str) else UNKNOWN_DAY

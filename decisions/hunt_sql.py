@@ -10,16 +10,16 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 
+from decisions.partition import DAY, UNKNOWN_DAY
 from decisions.sigma_pattern import fold
 from decisions.sigma_sql import Dialect, quoted, quoted_name
-from decisions.store_schema import DAY, IRREGULAR, JSON_COLUMNS, MENTIONS, REST, TEXT_COLUMNS, is_mentioned
+from decisions.store_schema import IRREGULAR, JSON_COLUMNS, MENTIONS, REST, TEXT_COLUMNS, is_mentioned
 
 WHOLE = (*TEXT_COLUMNS, *JSON_COLUMNS, REST, IRREGULAR, DAY)
 """The columns that make a record, and its day."""
 SPOT = ("eventID", "eventName", DAY)
 """Where a row is; no eventID: among the rows without one of that day, which are few."""
 EC2 = "ec2.amazonaws.com"
-UNKNOWN_DAY = "unknown"
 
 Spot = tuple[str | None, str | None, str]
 

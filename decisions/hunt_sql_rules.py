@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from decisions.hunt_sql import SPOT, columns
+from decisions.partition import DAY
 from decisions.sigma import Rule
 from decisions.sigma_sql import Dialect, Names, Rendering, needed, quoted, quoted_name, reads_json
-from decisions.store_schema import DAY, IRREGULAR
+from decisions.store_schema import IRREGULAR
 
 NAME = "eventName"
 FEW = (NAME, "eventSource")

@@ -40,3 +40,12 @@ def _shown(text: str) -> list[str]:
         printable = character.isprintable() and marks <= STACKED
         shown.append(character if printable else character.encode("unicode_escape").decode())
     return shown
+
+
+def utf8(text: str) -> str:
+    """The text with halves of surrogate pairs, which no UTF-8 can hold, as U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

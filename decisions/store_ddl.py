@@ -13,6 +13,7 @@ from datetime import date
 from typing import Literal
 
 from decisions import access_log_schema, store_schema
+from decisions.partition import DAY, UNKNOWN_DAY
 
 Engine = Literal["athena", "trino", "spark"]
 ENGINES: tuple[Engine, ...] = ("athena", "trino", "spark")
@@ -21,7 +22,6 @@ TABLES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "access_log": access_log_schema.COLUMNS,
 }
 """The tables of the store, and the columns of each, without the partition."""
-DAY = store_schema.DAY
 UNDATED = "_undated"
 """What the name of the table ends with that holds `dt=unknown`, where partitions are projected."""
 BEGINNINGS = {"cloudtrail": "2013-11-13", "access_log": "2006-03-14"}
@@ -116,7 +116,7 @@ def _athena(name: str, columns: tuple[tuple[str, str], ...], where: str, first: 
     )
     undated = (
         f"CREATE EXTERNAL TABLE {_quoted(beside(name), '`')} (\n{listed}\n)\nSTORED AS PARQUET\n"
-        f"LOCATION '{where}/{DAY}=unknown/';"
+        f"LOCATION '{where}/{DAY}={UNKNOWN_DAY}/';"
     )
     return [dated, undated]
 

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, cast
 
+from decisions.partition import UNKNOWN_DAY
+from decisions.plain import utf8
 from decisions.sigma_values import Path, text
 
 TEXT_COLUMNS = (
@@ -57,8 +59,6 @@ TRUTHS = frozenset({"readOnly", "managementEvent"})
 """Columns whose texts are truth values."""
 REST = "rest"
 IRREGULAR = "irregular"
-DAY = "dt"
-"""The day of eventTime, UTC: the Hive partition `dt=2026-03-02`."""
 
 COLUMNS: tuple[tuple[str, str], ...] = (
     *((name, "varchar") for name in TEXT_COLUMNS),
@@ -94,13 +94,13 @@ def row(record: Mapping[str, Any]) -> Row:
         return cells
     for name in TEXT_COLUMNS:
         if record.get(name) is not None:
-            cells[name] = _utf8(text(record[name]))
+            cells[name] = utf8(text(record[name]))
     for name, path in IDENTITY_COLUMNS.items():
         value = _at(record, path)
-        cells[name] = None if value is None else _utf8(text(value))
+        cells[name] = None if value is None else utf8(text(value))
     for name, path in PIVOT_COLUMNS.items():
         value = _at(record, path)
-        cells[name] = _utf8(value) if isinstance(value, str) else None
+        cells[name] = utf8(value) if isinstance(value, str) else None
     for name in JSON_COLUMNS:
         cells[name] = None if record.get(name) is None else _json(record[name])
     rest = _beside(record)
@@ -142,9 +142,9 @@ def day_of(time: Any) -> str:
     """The day of an eventTime; `unknown` when it is no time as AWS writes it, which is in UTC."""
     found = _TIME.fullmatch(time) if isinstance(time, str) else None
     try:
-        return date.fromisoformat(found[1]).isoformat() if found else "unknown"
+        return date.fromisoformat(found[1]).isoformat() if found else UNKNOWN_DAY
     except ValueError:
-        return "unknown"
+        return UNKNOWN_DAY
 
 
 def mentions(cells: Row) -> str | None:
@@ -229,7 +229,7 @@ def _at(record: Mapping[str, Any], path: Path) -> Any:
 
 def _json(value: Any) -> str:
     try:
-        return _utf8(json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False))
+        return utf8(json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False))
     except ValueError:
         return _json(_finite(value))
 
@@ -241,11 +241,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _finite(inner) for name, inner in cast("Mapping[str, Any]", value).items()}
     return [_finite(inner) for inner in cast("list[Any]", value)] if isinstance(value, list) else value
-
-
-def _utf8(value: str) -> str:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return value

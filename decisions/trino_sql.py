@@ -5,12 +5,12 @@ Tables that list their partitions hold `dt=unknown` too; where partitions are pr
 
 from __future__ import annotations
 
+from decisions.partition import DAY, UNKNOWN_DAY
 from decisions.sigma_sql import quoted, quoted_name
-from decisions.store_ddl import DAY, TABLES, beside
+from decisions.store_ddl import TABLES, beside
 
 EVER = ("0001-01-01", "9999-12-31")
 """Every day that there is: `unknown` is none of them, and is never asked of a projected partition, which is a date."""
-UNKNOWN = "unknown"
 
 
 def relation(table: str, name: str, days: tuple[str, str] | None, undated: bool) -> str:
@@ -52,8 +52,8 @@ def _both(listed: str, name: str, days: tuple[str, str] | None, undated: bool) -
     day = quoted_name(DAY)
     dated = f"SELECT {listed}, {day} FROM {full_name(name)} WHERE {_within(days)}"  # noqa: S608 - names are checked
     if not undated:
-        return f"{dated} OR {day} = {quoted(UNKNOWN)}"
-    rest = f"SELECT {listed}, {quoted(UNKNOWN)} AS {day} FROM {full_name(beside(name))}"  # noqa: S608 - checked names
+        return f"{dated} OR {day} = {quoted(UNKNOWN_DAY)}"
+    rest = f"SELECT {listed}, {quoted(UNKNOWN_DAY)} AS {day} FROM {full_name(beside(name))}"  # noqa: S608 - checked names
     return f"{dated} UNION ALL {rest}"
 
 

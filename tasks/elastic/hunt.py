@@ -16,7 +16,6 @@ from elasticsearch import Elasticsearch
 
 from decisions.activity import LogRecord
 from decisions.cloudtrail import export_event
-from decisions.evidence import utc
 from decisions.export import ExportEvent
 from decisions.hunt import HuntCoverage
 from decisions.sigma import Rule
@@ -254,8 +253,7 @@ class ElasticSource:
             self.progress(name, number, len(days), done, total, "days")
 
     def _holds(self, record: LogRecord) -> bool:
-        since, until = self.period.bounds
-        return since <= utc(record.time)[:19] <= until
+        return self.period.holds(record.time)
 
     def _near(self, record: LogRecord, followed: Followed) -> bool:
         return self._holds(record) and any(window.holds(record) for window in followed.windows)

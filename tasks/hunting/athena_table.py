@@ -16,7 +16,7 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError, ClientError
 
 from decisions.hunt import size_words
-from decisions.plain import one_line
+from decisions.plain import one_line, utf8
 from settings.trino import AthenaLimits, AthenaSettings
 from tasks.hunting.athena_spent import Spent
 from tasks.hunting.declared_tables import DeclaredTables
@@ -66,7 +66,7 @@ class AthenaTable(DeclaredTables):
         return (*told, *(self._workgroup or ()), self.spent.sentence()) if table == last else told
 
     def _start(self, sql: str) -> str:
-        text = sql.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        text = utf8(sql)  # as the store keeps what rules look for
         if (size := len(text.encode())) > SQL_BYTES:
             raise TableUnanswered(
                 f"{self.name}: a statement of {size:,} bytes; it takes {SQL_BYTES:,}. Ask fewer rules."

@@ -21,13 +21,13 @@ from decisions.sigma_backtest import Tally
 from tasks.hunting import searches
 from tasks.hunting.batch import Batch
 from tasks.hunting.coverage import Covered, Period
-from tasks.hunting.file_source import Progress
 from tasks.hunting.inflate import TooLarge, packed, unpacked
 from tasks.hunting.layout import ACCESS, CLOUDTRAIL, LogFile, listing
 from tasks.hunting.line_scanner import fields_of
 from tasks.hunting.patterns import Patterns
 from tasks.hunting.reading import read
 from tasks.hunting.scanned import Scanned
+from tasks.hunting.source import Progress
 from tasks.logs.access_line import NotALine
 
 KINDS = {"cloudtrail": CLOUDTRAIL, "s3access": ACCESS}

@@ -11,12 +11,13 @@ from uuid import uuid4
 import duckdb
 from sqlalchemy import Connection
 
+from decisions.partition import UNKNOWN_DAY
 from decisions.sigma_sql import quoted, quoted_name
 from records import store_parts
 from records.manifest import Day, Part, by_day
 from tasks.hunting.gathered import NAMED_BY
 from tasks.hunting.parquet_parts import COLUMNS, SORTED_BY, connected, copied
-from tasks.hunting.store import ACCESS_LOG, UNKNOWN_DAY, Store
+from tasks.hunting.store import ACCESS_LOG, Store
 from tasks.hunting.store_folder import settle, staging
 
 SMALL = 64 * 1024 * 1024

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
+from decisions.evidence import utc
 from decisions.hunt import FileProblem, HuntCoverage, day_gaps
 from decisions.reading import moment
 from tasks.hunting.batch import Batch
@@ -39,8 +40,9 @@ class Period:
         return not late and not early
 
     def holds(self, moment: datetime) -> bool:
-        """Whether a moment is within it."""
-        return (self.since is None or moment >= self.since) and (self.until is None or moment <= self.until)
+        """Whether a moment is within it, to the second, as logs tell it."""
+        since, until = self.bounds
+        return since <= utc(moment)[:19] <= until
 
     @property
     def bounds(self) -> tuple[str, str]:

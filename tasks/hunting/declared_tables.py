@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from decisions import trino_sql
+from decisions.partition import DAY
 from decisions.sigma_sql_trino import Trino
-from decisions.store_ddl import DAY, TABLES, beside
+from decisions.store_ddl import TABLES, beside
 from tasks.hunting.table import Days, Parts, TableUnanswered
 
 STATEMENT_BYTES = 150_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -38,13 +38,13 @@ from tasks.hunting.digest_files import (
 )
 from tasks.hunting.digest_keys import KeySource
 from tasks.hunting.layout import CLOUDTRAIL, Listing, LogFile
+from tasks.hunting.source import Progress
 
 AHEAD = 4
 """Files for each thread that are taken in advance."""
 MISSING = frozenset[BreakKind]({"missing-log", "missing-digest", "no-digests"})
 HIDDEN = "named by a digest file, and may lie where nothing could be listed"
 
-Progress = Callable[[str, int, int, int, int], None]
 Area = tuple[str, str]
 """Account and Region."""
 Logs = Mapping[str, list[LogFile]]

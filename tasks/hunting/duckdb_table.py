@@ -11,10 +11,12 @@ import duckdb
 
 from decisions import access_log_schema, store_schema
 from decisions.hunt import FileProblem
+from decisions.partition import DAY, UNKNOWN_DAY
+from decisions.plain import one_line
 from decisions.sigma_sql import quoted, quoted_name
 from decisions.sigma_sql_duckdb import DuckDb
 from tasks.hunting.duckdb_engine import connect
-from tasks.hunting.store import ACCESS_LOG, CLOUDTRAIL, UNKNOWN_DAY, Store
+from tasks.hunting.store import ACCESS_LOG, CLOUDTRAIL, Store
 from tasks.hunting.table import Days, Parts, TableUnanswered
 
 COLUMNS = {CLOUDTRAIL: store_schema.COLUMNS, ACCESS_LOG: access_log_schema.COLUMNS}
@@ -57,7 +59,7 @@ class DuckDbTable:
         """A view of the parts that can be read; those of other days are not opened."""
         if days is None:
             return table
-        day = quoted_name(store_schema.DAY)
+        day = quoted_name(DAY)
         within = f"{day} BETWEEN {quoted(days[0])} AND {quoted(days[1])} OR {day} = {quoted(UNKNOWN_DAY)}"
         return f"(SELECT * FROM {table} WHERE {within}) AS {table}"  # noqa: S608 - quoted literals
 
@@ -67,10 +69,10 @@ class DuckDbTable:
             try:
                 return iter(self._connection.execute(sql).fetchall())
             except duckdb.OutOfMemoryException as error:
-                raise TableUnanswered(f"{self.name}: the memory does not suffice ({_line(error)}).") from error
+                raise TableUnanswered(f"{self.name}: the memory does not suffice ({one_line(error)}).") from error
             except duckdb.Error as error:
                 if not self._set_aside():
-                    raise TableUnanswered(f"{self.name} does not answer: {_line(error)}.") from error
+                    raise TableUnanswered(f"{self.name} does not answer: {one_line(error)}.") from error
         raise TableUnanswered(f"{self.name} changes too quickly to be read: ask again.")
 
     def parts(self, table: str, days: Days | None) -> Parts:
@@ -103,7 +105,7 @@ class DuckDbTable:
             self._connection.execute(f"CREATE OR REPLACE VIEW {table} AS SELECT * FROM {source}")  # noqa: S608 - quoted literals
         except duckdb.Error as error:
             if not self._set_aside():
-                raise TableUnanswered(f"{self.name} cannot be read: {_line(error)}.") from error
+                raise TableUnanswered(f"{self.name} cannot be read: {one_line(error)}.") from error
 
     def _set_aside(self) -> bool:
         """Read every part by itself; whether any is gone or damaged, so that asking again is worth it."""
@@ -124,7 +126,7 @@ class DuckDbTable:
         try:
             self._connection.execute(_every_byte(part, names)).fetchall()
         except duckdb.Error as error:
-            return _line(error) if part.exists() else None
+            return one_line(error) if part.exists() else None
         return None
 
 
@@ -136,8 +138,3 @@ def _every_byte(part: Path, names: Sequence[str]) -> str:
 def _within(part: Path, days: Days | None) -> bool:
     day = part.parent.name.removeprefix("dt=")
     return days is None or day == UNKNOWN_DAY or days[0] <= day <= days[1]
-
-
-def _line(error: Exception) -> str:
-    """What DuckDB says, in one line."""
-    return " ".join(str(error).split())[:300].rstrip(".")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,10 @@ from tasks.hunting.layout import ACCESS, CLOUDTRAIL, Listing, LogFile
 from tasks.hunting.place import Folder, Place
 from tasks.hunting.scanned import TIRED, Hit
 from tasks.hunting.search import Search
-from tasks.hunting.source import EXPORTS, KEYS, OBJECTS, Followed, Found
+from tasks.hunting.source import EXPORTS, KEYS, OBJECTS, Followed, Found, Progress
 from tasks.logs.access_logs import parse_line, to_record
 from tasks.logs.text import parse
 
-Progress = Callable[[str, int, int, int, int], None]
 """Pass, files done, files in all, bytes done, bytes in all (as packed)."""
 
 

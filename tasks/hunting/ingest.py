@@ -23,7 +23,7 @@ from tasks.hunting.hunt import export_findings
 from tasks.hunting.ingest_batch import Ingest, Ingested
 from tasks.hunting.layout import Listing, LogFile, in_batches, listing
 from tasks.hunting.parquet_parts import NotWritten
-from tasks.hunting.source import EXPORTS, Found
+from tasks.hunting.source import EXPORTS, Found, Progress
 from tasks.hunting.store import TABLES, Store
 from tasks.hunting.store_folder import StoreUnusable, clean, identity, opened, settle, staging
 from tasks.hunting.workers import Workers
@@ -34,7 +34,6 @@ ALONE = 4 * 1024 * 1024
 """So many packed bytes are ingested sooner than a process is started."""
 MANY = 24
 """A day with more parts than this is compacted at the end."""
-Progress = Callable[[str, int, int, int, int], None]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ finding wherever it was read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -17,6 +17,8 @@ from decisions.sigma import Rule
 
 EXPORTS, KEYS, OBJECTS = "exports", "keys", "objects"
 """What a find answers, beside the ids of rules."""
+Progress = Callable[[str, int, int, int, int], None]
+"""Told of long work: what it is, files done and to do, bytes done and to do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,6 @@ from pathlib import Path
 CLOUDTRAIL, ACCESS_LOG = "cloudtrail", "access_log"
 TABLES = (CLOUDTRAIL, ACCESS_LOG)
 PARTITION = "dt="
-UNKNOWN_DAY = "unknown"
-"""The partition of what tells no time of its own."""
 
 
 @dataclass(frozen=True)

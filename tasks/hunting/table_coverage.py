@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from decisions.hunt import FileProblem, HuntCoverage, day_gaps
-from decisions.hunt_sql import UNKNOWN_DAY, by_place_and_day, edge
+from decisions.hunt_sql import by_place_and_day, edge
+from decisions.partition import UNKNOWN_DAY
 from decisions.reading import moment
 from tasks.hunting.coverage import NO_ACCESS_LOGS, Period
 from tasks.hunting.table import ACCESS_LOG, CLOUDTRAIL, Days, Parts, Table

@@ -12,7 +12,7 @@ from trino.auth import BasicAuthentication, JWTAuthentication
 from trino.dbapi import Connection, Cursor
 
 from decisions.hunt import size_words
-from decisions.plain import one_line
+from decisions.plain import one_line, utf8
 from settings.trino import TrinoSettings
 from tasks.hunting.declared_tables import DeclaredTables
 from tasks.hunting.table import TableUnanswered
@@ -59,7 +59,7 @@ class TrinoTable(DeclaredTables):
         cursor = self._cursor = self._connection.cursor()
         over = False
         try:
-            cursor.execute(_utf8(sql))
+            cursor.execute(utf8(sql))  # as the store keeps what rules look for
             yield from map(tuple, iter(cursor.fetchone, None))
             over = True
         except _FAILURES as error:
@@ -116,8 +116,3 @@ def _cancel(cursor: Cursor) -> None:
         cursor.cancel()
     except _FAILURES:
         return  # it cannot be reached: Trino itself gives up a query that nobody asks about (query.client.timeout)
-
-
-def _utf8(sql: str) -> str:
-    """Halves of surrogate pairs as the store keeps them, which holds U+FFFD for each."""
-    return sql.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
