@@ -10,7 +10,6 @@ import typer
 from cli.moments import WHEN, moment
 
 if TYPE_CHECKING:
-    from decisions.sigma import Loaded
     from tasks.hunting.coverage import Period
 
 
@@ -77,6 +76,7 @@ def hunt(
     from cli.hunt_integrity import Validation
     from cli.hunt_progress import Progress
     from cli.hunt_sources import Where, source
+    from cli.rule_packs import pack
     from decisions.hunt import who_exports
     from decisions.hunt_page import hunt_page, who_page
     from tasks.hunting.hunt import hunt as search
@@ -85,10 +85,13 @@ def hunt(
 
     where = Where(path=path, store=store, elasticsearch=elasticsearch, trino=trino, athena=athena)
     period = _period(since, until)
-    loaded = _rules(rules) if rules else None
+    loaded = pack(rules) if rules else None
     validation = Validation(validate, path, digest_keys or (), keep_keys)
     keys = validation.keys()
-    with Progress() as progress, source(where, period, progress.told, workers, bucket_account, fresh, validate) as asked:
+    with (
+        Progress() as progress,
+        source(where, period, progress.told, workers, bucket_account, fresh, validate) as asked,
+    ):
         try:
             result = search(asked, period, loaded, follow=not who_exported)
             result = validation.of(result, asked, keys, period, workers, progress.told)
@@ -121,17 +124,3 @@ def _period(since: str | None, until: str | None) -> Period:
     if begin and end and begin > end:
         raise UsageProblem("--since is after --until: nothing can have happened between them.")
     return Period(begin, end)
-
-
-def _rules(folder: Path) -> Loaded:
-    from cli.console import UsageProblem
-    from tasks.hunting.fixtures import FixturesUnusable, load
-
-    try:
-        loaded = load(folder)
-    except (FixturesUnusable, OSError) as error:
-        raise UsageProblem(f"{error}. Name a folder of Sigma rules, `hunts` for example.") from error
-    if not loaded.rules:
-        why = "; ".join(f"{name}: {reason}" for name, reason in loaded.refused[:3])
-        raise UsageProblem(f"no rule in {folder} can be used ({why}).")
-    return loaded

@@ -79,9 +79,7 @@ def source(
         yield _files(str(where.path), bucket_account, period, told, workers, validate)
 
 
-def _files(
-    path: str, account: str | None, period: Period, told: Told, workers: int | None, validate: bool
-) -> Source:
+def _files(path: str, account: str | None, period: Period, told: Told, workers: int | None, validate: bool) -> Source:
     from cli import hunt_buckets
     from settings.logs import logs
     from tasks.hunting.file_source import FileSource

@@ -36,18 +36,11 @@ def athena() -> Iterator[AthenaTable]:
 
     from cli.console import UsageProblem
     from settings.organization import OrganizationUnusable
-    from settings.trino import athena as settings
-    from settings.trino import athena_limits
-    from tasks import sts
-    from tasks.hunting.athena_table import AthenaTable
+    from tasks.hunting.athena_table import of_settings
     from tasks.hunting.table import TableUnanswered
 
     try:
-        own = settings()
-        if own.account is None:
-            raise TableUnanswered("Athena is not configured: set VMEXPORT_ATHENA_ACCOUNT and VMEXPORT_ATHENA_DATABASE.")
-        client = sts.aws("hunt").client("athena", account=own.account, tier="read", region=own.region)
-        table = AthenaTable(client, own, athena_limits())
+        table = of_settings()
     except TableUnanswered as error:
         raise UsageProblem(f"{error} {DOCS}.") from error
     except (OrganizationUnusable, BotoCoreError) as error:

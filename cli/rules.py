@@ -80,16 +80,14 @@ def backtest(
     """
     from cli.console import UsageProblem, say, say_json
     from cli.hunt_progress import Progress
+    from cli.rule_packs import pack
     from decisions.sigma_backtest import schedulable
     from settings.hunting import hunting
     from settings.logs import logs
     from tasks.hunting.backtest import backtest as run
-    from tasks.hunting.fixtures import PACK, FixturesUnusable, load
+    from tasks.hunting.fixtures import PACK
 
-    try:
-        loaded = load(rules or PACK)
-    except (FixturesUnusable, OSError) as error:
-        raise UsageProblem(f"{error}. Name a folder of Sigma rules.") from error
+    loaded = pack(rules or PACK)
     with Progress() as progress:
         told = run(loaded.rules, path, hunting().backtest_events_max, logs().log_file_max_bytes, progress.told)
     if not told.events:

@@ -13,11 +13,10 @@ from settings.elastic import elasticsearch
 from settings.home import home
 from settings.hunts import HuntSource, HuntsUnusable
 from settings.logs import logs
-from settings.trino import athena, athena_limits, trino
-from tasks import sts
+from settings.trino import trino
 from tasks.elastic.hunt import ElasticSource, question
 from tasks.elastic.hunt_checkpoint import opened as checkpoint
-from tasks.hunting.athena_table import AthenaTable
+from tasks.hunting import athena_table
 from tasks.hunting.coverage import Period
 from tasks.hunting.duckdb_table import DuckDbTable
 from tasks.hunting.file_source import FileSource
@@ -26,9 +25,6 @@ from tasks.hunting.store import Store
 from tasks.hunting.store_manifest import not_whole
 from tasks.hunting.table_source import TableSource
 from tasks.hunting.trino_table import TrinoTable
-
-COMPONENT = "hunt"
-"""How our sessions are named in CloudTrail."""
 
 ANOTHERS_END = 3600.0
 """Seconds that a hunt waits for one of another account in the same Elasticsearch, whose finished days it need not ask for."""
@@ -58,7 +54,7 @@ def opened(place: HuntSource, progress: ProgressLog) -> Iterator[Callable[[Perio
             progress.engine = table.at_work
             yield partial(TableSource, table)
     else:
-        table = _athena()
+        table = athena_table.of_settings()
         progress.engine = table.spent.sentence
         yield partial(TableSource, table)
 
@@ -68,11 +64,3 @@ def _store(place: HuntSource) -> Path:
     if not folder.is_dir():
         raise HuntsUnusable(f"the store of {place.name}, {folder}, is not there: `vmexport store ingest` makes one")
     return folder
-
-
-def _athena() -> AthenaTable:
-    own = athena()
-    if own.account is None:
-        raise HuntsUnusable("Athena is not configured: set VMEXPORT_ATHENA_ACCOUNT and VMEXPORT_ATHENA_DATABASE")
-    client = sts.aws(COMPONENT).client("athena", account=own.account, tier="read", region=own.region)
-    return AthenaTable(client, own, athena_limits())

@@ -17,7 +17,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from decisions.hunt import size_words
 from decisions.plain import one_line, utf8
-from settings.trino import AthenaLimits, AthenaSettings
+from settings.trino import AthenaLimits, AthenaSettings, athena, athena_limits
+from tasks import sts
 from tasks.hunting.athena_spent import Spent
 from tasks.hunting.declared_tables import DeclaredTables
 from tasks.hunting.table import ACCESS_LOG, CLOUDTRAIL, TableUnanswered
@@ -26,6 +27,7 @@ SQL_BYTES = 262_144
 """The longest statement that Athena takes."""
 POLLS = (0.2, 0.3, 0.5, 1.0)
 """Seconds between two looks at a statement; the last for all that follow."""
+NOT_CONFIGURED = "Athena is not configured: set VMEXPORT_ATHENA_ACCOUNT and VMEXPORT_ATHENA_DATABASE."
 _ENDS = {"SUCCEEDED", "FAILED", "CANCELLED"}
 _TYPES: Mapping[str, Callable[[str], Any]] = {
     **dict.fromkeys(("varchar", "char", "string"), str),
@@ -44,7 +46,7 @@ class AthenaTable(DeclaredTables):
         self, client: Any, settings: AthenaSettings, limits: AthenaLimits, pause: Callable[[float], None] = time.sleep
     ) -> None:
         if settings.database is None or settings.account is None:
-            raise TableUnanswered("Athena is not configured: set VMEXPORT_ATHENA_ACCOUNT and _DATABASE.")
+            raise TableUnanswered(NOT_CONFIGURED)
         name = f"Athena, workgroup {settings.workgroup} of account {settings.account}"
         super().__init__(name, "Athena", settings.tables)
         self.spent = Spent(limits.bytes_max, limits.price_per_tb)
@@ -188,6 +190,18 @@ class AthenaTable(DeclaredTables):
         except (ClientError, BotoCoreError) as error:
             step = "The read role needs the rights of docs/trino-and-athena.md." if "AccessDenied" in str(error) else ""
             raise TableUnanswered(f"{self.name}: {operation} failed ({one_line(error)}). {step}".rstrip()) from error
+
+
+def of_settings() -> AthenaTable:
+    """The workgroup of the settings, by the read role of its account.
+
+    Raises TableUnanswered where none is set, OrganizationUnusable and BotoCoreError where the role cannot be had.
+    """
+    own = athena()
+    if own.account is None:
+        raise TableUnanswered(NOT_CONFIGURED)
+    client = sts.aws("hunt").client("athena", account=own.account, tier="read", region=own.region)
+    return AthenaTable(client, own, athena_limits())
 
 
 def _why(state: str, status: Mapping[str, Any]) -> str:

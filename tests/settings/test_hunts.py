@@ -9,6 +9,8 @@ import pytest
 from settings.hunts import EXAMPLE, HuntsUnusable, load
 
 SOURCE = '[[source]]\nname = "a"\nkind = "files"\nplace = "/srv/logs"\n'
+ARABIC = "\u0661\u0661\u0661\u0661\u0662\u0662\u0662\u0662\u0663\u0663\u0663\u0663"
+"""An account in digits of another script."""
 SCHEDULE = '[[schedule]]\nname = "n"\nsource = "a"\ncron = "15 2 * * *"\n'
 
 
@@ -41,7 +43,7 @@ def test_the_example_is_one():
         (SOURCE.replace("files", "splunk"), "source.0.kind"),
         (SOURCE + SCHEDULE.replace('"a"', '"b"'), "which is not here"),
         (SOURCE + SCHEDULE + 'accounts = ["1"]\n', "schedule.0.accounts.0"),
-        (SOURCE + SCHEDULE + 'accounts = ["\u0661\u0661\u0661\u0661\u0662\u0662\u0662\u0662\u0663\u0663\u0663\u0663"]\n', "schedule.0.accounts.0"),
+        (SOURCE + SCHEDULE + f'accounts = ["{ARABIC}"]\n', "schedule.0.accounts.0"),
         (SOURCE + SCHEDULE + 'regions = ["us"]\n', "schedule.0.regions.0"),
         (SOURCE + SCHEDULE + 'window = "soon"\n', "400d or 36h"),
         (SOURCE + SCHEDULE + 'window = ""\n', "400d or 36h"),
