@@ -2,78 +2,38 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from decisions.digest_page import integrity_blocks
-from decisions.digest_verdict import Integrity
 from decisions.terminal import to_terminal
-from lab.trail_digests import HOUR, Signer, Written, write_digests
+from lab.trail_digests import HOUR, Written
 from settings import buckets as bucket_settings
-from tasks.hunting.buckets import Bucket, bucket
+from tasks.hunting.buckets import bucket
 from tasks.hunting.coverage import Period
-from tasks.hunting.digest_keys import FileKeys
-from tasks.hunting.digests import HIDDEN, validated
 from tests.cli.conftest import vmexport
-from tests.hunting.log_bucket import LIMIT, LOGS, calls, put, s3
+from tests.hunting.digest_bucket import (
+    END,
+    HERE,
+    check,
+    deliver,
+    digest_keys,
+    place,
+    rewrite,
+    send,
+    untouched,
+    without_logs,
+)
+from tests.hunting.log_bucket import LOGS, calls, put, s3
 from tests.hunting.logs_of import ACCOUNT, REGION, compact, event
 from tests.hunting.test_digest_tampering import tamper_digests, tamper_log
-from tests.hunting.trails_of import FIRST, HOURS, PLACE, Trail, breaks, log_file, trail
-from tests.lab.aws import policy
+from tests.hunting.trails_of import FIRST, HOURS, PLACE, Trail, breaks, log_file
 from tests.tasks.conftest import eventually, lab, lab_process, ours, roots
 
-__all__ = ["eventually", "lab", "lab_process", "ours", "roots", "s3", "vmexport"]
-
-END = FIRST + (HOURS + 1) * HOUR
-HERE = f"s3://{LOGS}/"
-DIGESTS = f"AWSLogs/{ACCOUNT}/CloudTrail-Digest/{REGION}/2026/03/02/"
-
-
-@pytest.fixture(scope="module")
-def untouched(tmp_path_factory: pytest.TempPathFactory) -> Trail:
-    """A trail that says that it lies in this bucket."""
-    return trail(tmp_path_factory.mktemp("trail") / "logs", Signer(bucket=LOGS))
-
-
-def deliver(s3: Any, mine: Trail, prefix: str = "", signed: bool = True) -> None:
-    """Put the whole trail into the bucket, as CloudTrail does; without signatures: as a plain copy."""
-    for path in sorted(path for path in mine.root.rglob("*") if path.is_file()):
-        send(s3, mine, path, prefix, signed)
-
-
-def send(s3: Any, mine: Trail, path: Path, prefix: str = "", signed: bool = True, **more: Any) -> None:
-    if signed and "CloudTrail-Digest" in path.name:
-        content = gzip.decompress(path.read_bytes())
-        signature = mine.signer.sign(json.loads(content), content)
-        more["Metadata"] = {"signature": signature, "signature-algorithm": "SHA256withRSA"} | more.get("Metadata", {})
-    s3.put_object(Bucket=LOGS, Key=f"{prefix}{mine.name(path)}", Body=path.read_bytes(), **more)
-
-
-def rewrite(s3: Any, key: str, change: Callable[[bytes], bytes]) -> None:
-    """Another content of an object, which keeps its metadata: as somebody does who means to hide it."""
-    there = s3.get_object(Bucket=LOGS, Key=key)
-    content = gzip.compress(change(gzip.decompress(there["Body"].read())))
-    s3.put_object(Bucket=LOGS, Key=key, Body=content, Metadata=there["Metadata"])
-
-
-def without_logs(content: bytes) -> bytes:
-    """A digest that names no log file."""
-    return json.dumps(json.loads(content) | {"logFiles": []}).encode()
-
-
-def check(mine: Trail, prefix: str = "", period: Period | None = None, signed: bool = True) -> Integrity:
-    keys = FileKeys([mine.key_file()]) if signed else None
-    return validated(place(prefix), period or Period(until=END), LIMIT, keys, 2)
-
-
-def place(prefix: str = "") -> Bucket:
-    return bucket(HERE + prefix, validate=True)
+__all__ = ["eventually", "lab", "lab_process", "ours", "roots", "s3", "untouched", "vmexport"]
 
 
 def test_an_untouched_trail_is_proven_to_its_newest_digest(s3: Any, mine: Trail) -> None:
@@ -218,127 +178,6 @@ def test_digests_that_end_before_now_are_said(s3: Any, mine: Trail) -> None:
         s3.delete_object(Bucket=LOGS, Key=one.key if isinstance(one, Written) else mine.name(one))
     assert not (told := check(mine)).complete
     assert told.chains[0].short_of == END
-
-
-def digest_keys(mine: Trail) -> list[str]:
-    return [mine.name(path) for path in mine.root.glob("**/*_CloudTrail-Digest_*")]
-
-
-def deny(s3: Any, action: str, resource: str, **condition: Any) -> None:
-    statement = {
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": action,
-        "Resource": f"arn:aws:s3:::{resource}",
-        **condition,
-    }
-    s3.put_bucket_policy(Bucket=LOGS, Policy=policy(statement))
-
-
-def deny_listing(s3: Any, prefix: str) -> None:
-    deny(s3, "s3:ListBucket", LOGS, Condition={"StringLike": {"s3:prefix": prefix}})
-
-
-def test_digests_that_may_not_be_listed_are_said_and_nobody_is_accused(s3: Any, mine: Trail) -> None:
-    """That they could not be looked for is no sign that they were deleted, and none that all is well."""
-    deliver(s3, mine)
-    deny_listing(s3, "AWSLogs/*/CloudTrail-Digest/*")
-    told = check(mine)
-    assert breaks(told) == {("unlisted", f"{HERE}AWSLogs/{ACCOUNT}/CloudTrail-Digest/")}
-    assert "s3:ListBucket" in told.breaks[0].why
-    page = to_terminal(integrity_blocks(told), 120)
-    assert "Folder(s) that could not be looked into:" in page
-    assert "NOT known" in told.headline()
-    assert told.broken
-    assert not told.complete
-    assert not told.changed
-    assert sum(told.logs_unproven.values()) == 2 * HOURS
-
-
-def test_log_files_that_may_not_be_listed_are_not_called_missing(s3: Any, mine: Trail) -> None:
-    """They are counted as what they are: not proven."""
-    deliver(s3, mine)
-    deny_listing(s3, f"AWSLogs/{ACCOUNT}/CloudTrail/*")
-    told = check(mine)
-    assert {kind for kind, _ in breaks(told)} == {"unlisted"}
-    assert told.logs_unproven == {HIDDEN: 2 * HOURS}
-
-
-def test_objects_that_may_not_be_read_are_unread_and_not_changed(s3: Any, mine: Trail) -> None:
-    """Of the digest nothing is known, so its log files are not proven."""
-    deliver(s3, mine)
-    deny(s3, "s3:GetObject", f"{LOGS}/{mine.digests[3].key}")
-    told = check(mine)
-    assert breaks(told) == {("unread-digest", HERE + mine.digests[3].key)}
-    assert "s3:GetObject" in told.breaks[0].why
-    assert "NOT known" in told.headline()
-    assert sum(told.logs_unproven.values()) == 2
-
-
-def test_an_object_that_changes_between_listing_and_reading_is_not_taken_for_either(s3: Any, mine: Trail) -> None:
-    """Replaced or gone: it is named, and no other content than the listed one is judged."""
-    deliver(s3, mine)
-    there = place()
-    there.listing(Period())
-    s3.delete_object(Bucket=LOGS, Key=mine.name(mine.log(1)))
-    for key in (mine.name(mine.log(2)), mine.digests[5].key):
-        rewrite(s3, key, lambda content: content + b" ")
-    told = validated(there, Period(), LIMIT, FileKeys([mine.key_file()]), 2)
-    whys = {one.name: (one.kind, one.why) for one in told.breaks}
-    assert whys == {
-        HERE + mine.name(mine.log(1)): ("unread-log", "it cannot be read: it is gone since it was listed"),
-        HERE + mine.name(mine.log(2)): (
-            "unread-log",
-            "it cannot be read: it was replaced since it was listed: run it again",
-        ),
-        HERE + mine.digests[5].key: (
-            "unread-digest",
-            "it cannot be read: it was replaced since it was listed: run it again",
-        ),
-    }
-
-
-def days_trail(root: Path, first: datetime, hours: int, restarts: Sequence[datetime] = ()) -> Trail:
-    """A log file an hour."""
-    region = root / f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}"
-    for number in range(hours):
-        at = first + number * HOUR
-        log_file(region / f"{at:%Y/%m/%d}", at, f"{number:016X}", compact([event(number)]))
-    signer = Signer(bucket=LOGS)
-    return Trail(root, signer, write_digests(root, signer, restarts))
-
-
-def test_a_period_is_whole_though_its_neighbours_are_not_listed(s3: Any, tmp_path: Path) -> None:
-    """At a month's ends: digests of the days beside it are listed, log files of them are not called missing."""
-    mine = days_trail(tmp_path / "logs", datetime(2026, 2, 27, 12, 30, tzinfo=UTC), 5 * 24)
-    deliver(s3, mine)
-    period = Period(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 1, 20, tzinfo=UTC))
-    told = check(mine, period=period)
-    assert not told.broken
-    assert told.complete
-    assert told.logs_unproven == {}
-    local = validated(mine.root, period, LIMIT, FileKeys([mine.key_file()]), 2)
-    assert (local.logs_proven, local.chains[0].digests) == (told.logs_proven, told.chains[0].digests)
-    day_before = Period(datetime(2026, 2, 27, tzinfo=UTC), datetime(2026, 2, 27, 23, 59, tzinfo=UTC))
-    told = check(mine, period=day_before)
-    assert not told.broken
-    assert told.logs_unproven == {}, "the digest of a day's last log files lies in the next month"
-    first = next(one for one in mine.digests if "T0001" in one.key and "/2026/03/01/" in one.key)
-    s3.delete_object(Bucket=LOGS, Key=first.key)
-    assert breaks(check(mine, period=period)) == {("missing-digest", first.key)}
-
-
-def test_an_interruption_over_the_end_of_a_month_is_seen(s3: Any, tmp_path: Path) -> None:
-    """A chain that starts anew in the first hours had one before it, on the day before the period."""
-    again = datetime(2026, 3, 1, 2, tzinfo=UTC)
-    mine = days_trail(tmp_path / "logs", datetime(2026, 2, 28, 20, 30, tzinfo=UTC), 8, restarts=[again])
-    for one in mine.digests:
-        if "_20260301T00" in one.key or "_20260301T01" in one.key:
-            one.path.unlink()
-    deliver(s3, mine)
-    told = check(mine, period=Period(again.replace(hour=0), again + HOUR))
-    assert [start.off_since for start in told.starts] == [datetime(2026, 2, 28, 23, 1, 31, tzinfo=UTC)]
-    assert not told.complete
 
 
 def test_the_estimate_has_digests_and_the_reading_once_more(s3: Any, mine: Trail) -> None:
