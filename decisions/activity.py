@@ -58,10 +58,14 @@ class LogRecord(Frozen):
 
     @property
     def caller(self) -> str | None:
-        """Who called, in words: ARN, service, or id and account. None: the log does not tell."""
+        """Who called, in words: ARN, service, or id and foreign account. None: the log does not tell.
+
+        Elastic's integration names the account where it happened as the caller's when a record names none.
+        """
         if self.is_anonymous:
             return "somebody without credentials"
-        account = f"account {self.caller_account}" if self.caller_account else None
+        foreign = self.caller_account and self.caller_account != self.recipient_account
+        account = f"account {self.caller_account}" if foreign else None
         if self.principal_id and account:
             account = f"{self.principal_id} of {account}"
         return self.principal_arn or self.invoked_by or account or self.principal_id

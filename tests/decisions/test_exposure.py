@@ -187,6 +187,7 @@ def test_a_size_that_is_not_told_is_unknown_and_not_zero(sent):
         (event(principal_type="AWSAccount", caller_account="anonymous", principal_arn=None), "somebody without credentials"),
         (event(principal_arn=None, principal_id="AIDAEXAMPLE:x", caller_account=STRANGER), f"AIDAEXAMPLE:x of account {STRANGER}"),
         (event(principal_arn=None, caller_account=STRANGER), f"account {STRANGER}"),
+        (event(principal_arn=None, principal_id="AIDAEXAMPLE", recipient_account="111122223333"), "AIDAEXAMPLE"),
         (event(principal_arn=None, caller_account=None, invoked_by="athena.amazonaws.com"), "athena.amazonaws.com"),
         (event(principal_arn=None, caller_account=None), None),
     ],
