@@ -61,7 +61,7 @@ def test_a_day_of_which_two_parts_are_made_is_one_day(
         (("expire", "{tmp}", "--older-than", "soon"), "is no time"),
     ],
 )
-def test_a_mistake_is_a_sentence(vmexport, tmp_path: Path, words: tuple[str, ...], told: str) -> None:
+def test_a_mistake_is_a_sentence(database, vmexport, tmp_path: Path, words: tuple[str, ...], told: str) -> None:
     said = vmexport("store", *(word.replace("{tmp}", str(tmp_path)) for word in words))
     assert said.code == 2
     assert told in said.err
