@@ -30,18 +30,24 @@ class Where:
     trino: bool = False
     athena: bool = False
 
-    @property
-    def named(self) -> str:
-        """The one, for sentences. Raises UsageProblem when there is none, or more than one."""
+    def __post_init__(self) -> None:
+        """Raises UsageProblem when there is none, or more than one."""
         from cli.console import UsageProblem
 
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
-        asked = [_option(name, value) for name, value in given.items() if value]
-        if len(asked) != 1:
-            options = ", ".join(f"--{name}" for name in given if name != "path")
-            got = f"got {' and '.join(asked)}" if asked else "got none"
+        if len(self._asked) != 1:
+            options = ", ".join(f"--{field.name}" for field in fields(self) if field.name != "path")
+            got = f"got {' and '.join(self._asked)}" if self._asked else "got none"
             raise UsageProblem(f"Name one place to hunt in: PATH or one of {options} ({got}).")
-        return asked[0]
+
+    @property
+    def named(self) -> str:
+        """The one, for sentences."""
+        return self._asked[0]
+
+    @property
+    def _asked(self) -> list[str]:
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return [_option(name, value) for name, value in given.items() if value]
 
 
 def _option(name: str, value: object) -> str:
@@ -61,7 +67,6 @@ def source(
     validate: bool = False,
 ) -> Generator[Source]:
     """The source that was named, to be closed at the end. Raises UsageProblem when it cannot be used."""
-    where.named  # noqa: B018 - for what it raises
     if where.store:
         with _store(where.store) as table:
             yield _of_table(table, period, _not_whole(where.store, period))

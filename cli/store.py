@@ -19,8 +19,6 @@ app = typer.Typer(
 app.command("ddl")(store_ddl.ddl)
 Dir = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the store")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object")]
-NAMED = 20
-"""Files that are named; how many more there are is said."""
 
 
 @app.command("ingest")
@@ -157,24 +155,17 @@ def _as_object(result: IngestResult) -> dict[str, object]:
 
 
 def _as_text(result: IngestResult) -> list[str]:
-    from decisions.hunt import size_words
+    from decisions.hunt import named, size_words
 
     size = f"{size_words(result.raw_bytes)} ({size_words(result.packed_bytes)} packed)"
     told = [
         f"Read {result.files_read:,} of {result.files_found:,} files: {size}, {result.events:,} events; "
         f"{result.files_known:,} had been read before, {result.twice:,} events were delivered twice."
     ]
-    told += _named("had changed since they were read, and were read again", result.changed)
+    told += named("had changed since they were read, and were read again", result.changed)
     whole = [f"{file.key}: {'; '.join(file.problems)}" for file in result.not_whole if file.state == "damaged"]
-    told += _named("could be read only in part", whole)
+    told += named("could be read only in part", whole)
     none = [f"{file.key}: {'; '.join(file.problems)}" for file in result.not_whole if file.state == "quarantined"]
-    told += _named("could NOT be read", [*none, *(f"{path}: {why}" for path, why in result.unreadable)])
+    told += named("could NOT be read", [*none, *(f"{path}: {why}" for path, why in result.unreadable)])
     exports = [f"{f.id}: {f.title} by {f.caller}" for f in result.new_findings]
-    return told + _named("new export(s) found; they wait for the inbox", exports, "")
-
-
-def _named(what: str, names: list[str], files: str = " file(s)") -> list[str]:
-    if not names:
-        return []
-    more = [f"  and {len(names) - NAMED:,} more: --json names them."] if len(names) > NAMED else []
-    return [f"{len(names):,}{files} {what}:", *(f"  {name}" for name in names[:NAMED]), *more]
+    return told + named("new export(s) found; they wait for the inbox", exports, "")

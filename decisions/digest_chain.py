@@ -1,8 +1,8 @@
 """Judges the digest files of one chain: which are as CloudTrail wrote them, which are not, which are missing.
 
 A digest tells the hash and the signature of the one before. So each is vouched for by the next, and the newest by nothing
-that lies in a file: its own signature is in the metadata of its S3 object. From the newest to the oldest: what a digest that is bad itself says of another is not believed, but a
-signature proves itself wherever it stands.
+that lies in a file: its own signature is in the metadata of its S3 object. From the newest to the oldest: what a digest that
+is bad itself says of another is not believed, but a signature proves itself wherever it stands.
 """
 
 from __future__ import annotations

@@ -82,8 +82,8 @@ class HuntCoverage(Frozen):
             told.append(f"{self.files_outside:,} {self.unit} are of other days and were not opened.")
         if self.skipped:
             told.append("Not searched: " + ", ".join(f"{n:,} {what}" for what, n in sorted(self.skipped.items())) + ".")
-        told += _named("could NOT be searched", self.quarantined)
-        told += _named("could be searched only in part", self.damaged)
+        told += named("could NOT be searched", [f"{file.path}: {file.why}" for file in self.quarantined])
+        told += named("could be searched only in part", [f"{file.path}: {file.why}" for file in self.damaged])
         told += self.unreached
         told += self.gaps[:NAMED]
         if len(self.gaps) > NAMED:
@@ -256,8 +256,9 @@ def size_words(size: int) -> str:
     return f"{amount:.1f} {units[-1]}"
 
 
-def _named(what: str, files: Sequence[FileProblem]) -> list[str]:
-    if not files:
+def named(what: str, names: Sequence[str], unit: str = " file(s)") -> list[str]:
+    """How many there are, the first of them, and how many more; nothing where there are none."""
+    if not names:
         return []
-    told = [f"{len(files):,} file(s) {what}:", *(f"  {file.path}: {file.why}" for file in files[:NAMED])]
-    return [*told, f"  and {len(files) - NAMED:,} more: --json names them."] if len(files) > NAMED else told
+    more = [f"  and {len(names) - NAMED:,} more: --json names them."] if len(names) > NAMED else []
+    return [f"{len(names):,}{unit} {what}:", *(f"  {name}" for name in names[:NAMED]), *more]

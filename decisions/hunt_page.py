@@ -8,10 +8,16 @@ from collections.abc import Sequence
 from decisions.digest_page import integrity_blocks
 from decisions.document import Block, Bullets, Code, Heading, Line, Page, Paragraph, Quote, Table
 from decisions.evidence import utc
-from decisions.hunt import Exporter, HuntCoverage, HuntFinding, HuntResult, who_exports
+from decisions.hunt import Exporter, HuntCoverage, HuntFinding, HuntResult, Kind, who_exports
 
 ROWS = 50
 """Rows of one table; how many more there are is said."""
+_COUNTED: tuple[tuple[Kind, str, str], ...] = (
+    ("export", "export", "exports"),
+    ("download", "read of an exported object", "reads of exported objects"),
+    ("rule", "record that a rule matches", "records that rules match"),
+    ("correlation", "correlation", "correlations"),
+)
 _LEVELS = ("critical", "high", "medium", "low", "informational")
 
 
@@ -33,16 +39,7 @@ def hunt_page(result: HuntResult) -> Page:
 def headline(result: HuntResult) -> str:
     """The answer in one line."""
     kinds = Counter(finding.kind for finding in result.findings)
-    found = [
-        f"{count} {one if count == 1 else many}"
-        for kind, one, many in (
-            ("export", "export", "exports"),
-            ("download", "read of an exported object", "reads of exported objects"),
-            ("rule", "record that a rule matches", "records that rules match"),
-            ("correlation", "correlation", "correlations"),
-        )
-        if (count := kinds[kind])  # type: ignore[index] - the kinds are those of the model
-    ]
+    found = [f"{count} {one if count == 1 else many}" for kind, one, many in _COUNTED if (count := kinds[kind])]
     if not result.coverage.files_searched:
         return "Nothing was searched"
     integrity = result.coverage.integrity

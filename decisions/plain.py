@@ -32,6 +32,15 @@ def plain_lines(text: str) -> str:
     return "\n".join("".join(_shown(line)) for line in text.split("\n"))
 
 
+def utf8(text: str) -> str:
+    """The text with halves of surrogate pairs, which no UTF-8 can hold, as U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
 def _shown(text: str) -> list[str]:
     shown: list[str] = []
     marks = 0
@@ -40,12 +49,3 @@ def _shown(text: str) -> list[str]:
         printable = character.isprintable() and marks <= STACKED
         shown.append(character if printable else character.encode("unicode_escape").decode())
     return shown
-
-
-def utf8(text: str) -> str:
-    """The text with halves of surrogate pairs, which no UTF-8 can hold, as U+FFFD."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text

@@ -7,8 +7,12 @@ import os
 import pkgutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from cli.checks.check import Check, ok, problem, warning
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 OTHER_VARIABLES = {"VMEXPORT_ROOT", "VMEXPORT_CACHE"}
 """Read without a settings class: by prefect.yaml, and by the lab's downloads."""
@@ -109,10 +113,10 @@ def database() -> Iterator[Check]:
         yield ok("clock", "the database's clock is ours")
 
 
-def _revisions(connection: object) -> set[str]:
+def _revisions(connection: Connection) -> set[str]:
     from alembic.runtime.migration import MigrationContext
 
-    return set(MigrationContext.configure(connection).get_current_heads())  # type: ignore[arg-type]  # a Connection, imported late
+    return set(MigrationContext.configure(connection).get_current_heads())
 
 
 def _head() -> str:

@@ -27,7 +27,6 @@ SQL_BYTES = 262_144
 """The longest statement that Athena takes."""
 POLLS = (0.2, 0.3, 0.5, 1.0)
 """Seconds between two looks at a statement; the last for all that follow."""
-NOT_CONFIGURED = "Athena is not configured: set VMEXPORT_ATHENA_ACCOUNT and VMEXPORT_ATHENA_DATABASE."
 _ENDS = {"SUCCEEDED", "FAILED", "CANCELLED"}
 _TYPES: Mapping[str, Callable[[str], Any]] = {
     **dict.fromkeys(("varchar", "char", "string"), str),
@@ -45,8 +44,6 @@ class AthenaTable(DeclaredTables):
     def __init__(
         self, client: Any, settings: AthenaSettings, limits: AthenaLimits, pause: Callable[[float], None] = time.sleep
     ) -> None:
-        if settings.database is None or settings.account is None:
-            raise TableUnanswered(NOT_CONFIGURED)
         name = f"Athena, workgroup {settings.workgroup} of account {settings.account}"
         super().__init__(name, "Athena", settings.tables)
         self.spent = Spent(limits.bytes_max, limits.price_per_tb)
@@ -198,8 +195,8 @@ def of_settings() -> AthenaTable:
     Raises TableUnanswered where none is set, OrganizationUnusable and BotoCoreError where the role cannot be had.
     """
     own = athena()
-    if own.account is None:
-        raise TableUnanswered(NOT_CONFIGURED)
+    if own.database is None or own.account is None:
+        raise TableUnanswered("Athena is not configured: set VMEXPORT_ATHENA_ACCOUNT and VMEXPORT_ATHENA_DATABASE.")
     client = sts.aws("hunt").client("athena", account=own.account, tier="read", region=own.region)
     return AthenaTable(client, own, athena_limits())
 

@@ -22,8 +22,6 @@ from tasks.hunting.source import EXPORTS, KEYS, OBJECTS, Followed, Found, Progre
 from tasks.logs.access_logs import parse_line, to_record
 from tasks.logs.text import parse
 
-"""Pass, files done, files in all, bytes done, bytes in all (as packed)."""
-
 
 @dataclass
 class FileSource:
@@ -102,11 +100,8 @@ class FileSource:
                 return Found(hit.searches, to_record(parse_line(line), self._place(hit)), line)
             raw: Any = parse(hit.raw)
             return Found(hit.searches, parse_record(raw, self._place(hit)), hit.raw.decode("utf-8", "replace"), raw)
-        except (
-            ValueError,
-            TypeError,
-            AttributeError,
-        ) as error:  # a hit may hold anything where a text or a map belongs
+        # A hit may hold anything where a text or a map belongs.
+        except (ValueError, TypeError, AttributeError) as error:
             if {EXPORTS, KEYS, OBJECTS} & {*hit.searches}:
                 why = str(error)[:200]
                 self._gaps.append(f"A record of {self._place(hit)} that answers cannot be read: {why}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from decisions.evidence import Frozen, utc
-from decisions.hunt import NAMED, size_words
+from decisions.hunt import named, size_words
 from records import hunts, store_parts
 from records.database import transaction
 from records.manifest import Part
@@ -49,11 +49,8 @@ class StoreStatus(Frozen):
             told.append(
                 f"{table.table}: {table.rows:,} rows, {size_words(table.bytes)} in {table.parts:,} parts, {table.days:,} days, {days}."
             )
-        if self.not_whole:
-            told.append(f"{len(self.not_whole):,} file(s) could not be read, or only in part:")
-            told += [f"  {name}: {state}: {why}" for name, state, why in self.not_whole[:NAMED]]
-        if (more := len(self.not_whole) - NAMED) > 0:
-            told.append(f"  and {more:,} more: --json names them.")
+        lines = [f"{name}: {state}: {why}" for name, state, why in self.not_whole]
+        told += named("could not be read, or only in part", lines)
         if self.pending:
             told.append(
                 f"{self.pending:,} part(s) are left of a run that was stopped: the next ingest goes on with them."

@@ -48,10 +48,9 @@ class TrinoTable(DeclaredTables):
     def at_work(self) -> str:
         """How far the last query is, as Trino tells while it runs; any thread may ask."""
         told: Mapping[str, Any] = (self._cursor and self._cursor.stats) or {}
-        done, splits, read = (
-            number if isinstance(number := told.get(name), int) else 0
-            for name in ("completedSplits", "totalSplits", "processedBytes")
-        )
+        done, splits, read = (told.get(name) for name in ("completedSplits", "totalSplits", "processedBytes"))
+        if not (isinstance(done, int) and isinstance(splits, int) and isinstance(read, int)):
+            return "Trino tells nothing of its query yet"
         return f"Trino has done {done:,} of {splits:,} splits of its query, and read {size_words(read)}"
 
     def rows(self, sql: str) -> Iterator[tuple[Any, ...]]:
