@@ -99,6 +99,13 @@ def test_what_is_delivered_again_is_stored_once_in_one_file_or_several(logs: Pat
     assert_sound(store)
 
 
+def test_an_event_that_is_read_quickly_and_exactly_is_stored_once(logs: Path, store: Path) -> None:
+    """The second delivery has a name that no type knows: it is not read as the first one is."""
+    write(logs, compact([event(1), event(1, newName=1), event(2, newName=1)]))
+    assert fill(logs, store).twice == 1
+    assert event_ids(store) == once(1, 2)
+
+
 def test_a_batch_that_unpacks_to_much_is_written_piece_by_piece(
     logs: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
